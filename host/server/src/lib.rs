@@ -1,0 +1,7 @@
+//! The server.
+
+pub mod config;
+pub mod folder;
+pub mod listen;
+pub mod problem;
+pub mod versions;

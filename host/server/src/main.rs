@@ -1,0 +1,2 @@
+//! The `backplane` binary.
+fn main() {}
