@@ -52,7 +52,8 @@ impl FromStr for ContentHash {
         }
         let mut hash = [0; 32];
         for (byte, pair) in hash.iter_mut().zip(digits.chunks_exact(2)) {
-            *byte = pair.iter().try_fold(0, |value, digit| Some(value << 4 | hex_value(*digit)?)).ok_or(ParseHashError)?;
+            *byte =
+                pair.iter().try_fold(0, |value, digit| Some(value << 4 | hex_value(*digit)?)).ok_or(ParseHashError)?;
         }
         Ok(Self(hash))
     }

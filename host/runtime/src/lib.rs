@@ -1,7 +1,51 @@
-//! Loads plugins and runs them.
+//! Loads plugins and runs them: bytes, manifest, generation, instance, call.
+//!
+//! Three tiers, three verbs. Once per process [`Runtime::start`] makes the engine and links the capabilities.
+//! Once per plugin version [`Runtime::load`] compiles, checks and tries it out; what it refuses never takes a
+//! call. Once per call [`Generation::handle_http`] takes an instance, runs it within its limits, and puts it
+//! away.
+//!
+//! Invariants: a guest's bytes and behaviour are hostile at every step; no call takes a lock or waits without
+//! a bound; every guest runs under the ticker. This crate knows no HTTP status, no SQL and no folder.
 
+mod bindings;
+mod cache;
+mod capability;
+mod compile;
+mod context;
+mod engine;
+mod generation;
 mod hash;
+mod host;
+mod inspect;
+mod instance;
+mod invoke;
+mod lane;
+mod limits;
+mod load;
+mod log_budget;
+pub mod manifest;
+mod memory;
+mod meter;
 mod name;
+mod permits;
+mod pool;
+mod state;
+mod ticker;
 
+pub use bindings::{
+    backplane::plugin::types::Problem,
+    exports::backplane::plugin::http_handler::{Request, Response},
+};
+pub use compile::{CompileCommand, CompileError, compile_component};
+pub use context::{CallContext, Principal};
+pub use generation::{Counters, Generation};
 pub use hash::{ContentHash, ParseHashError};
+pub use host::StartError;
+pub use inspect::{Surface, SurfaceError, inspect};
+pub use invoke::{Answer, InvokeError};
+pub use lane::OnAbandon;
+pub use limits::{HostLimits, PluginLimits};
+pub use load::{Described, LoadError, PluginSettings, Runtime, RuntimeOptions, Source, describe};
+pub use manifest::Manifest;
 pub use name::{ParseNameError, PluginName};

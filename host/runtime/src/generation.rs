@@ -1,0 +1,278 @@
+//! One loaded version of a plugin, and the calls that run on it.
+//!
+//! A generation never changes. A new version, or new settings, make a new one; the old one takes no new calls,
+//! finishes those it has, and is gone when the last of them is.
+
+use std::{
+    fmt,
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use crate::{
+    bindings::exports::backplane::plugin::http_handler::{Request, Response},
+    context::CallContext,
+    hash::ContentHash,
+    host::Host,
+    instance::{Blueprint, Instance, InstantiateError},
+    invoke::{Answer, InvokeError},
+    lane::{OnAbandon, Steered},
+    limits::PluginLimits,
+    manifest::{InstanceMode, Manifest},
+    meter::{Budget, Metered},
+    permits::{Permit, Permits},
+    pool::Pool,
+    ticker::Running,
+};
+
+/// New instances that are kept ready for the next calls, in the mode `fresh`.
+const PREWARMED_MAX: usize = 4;
+/// Instances that are kept between calls, in the mode `reused`.
+const REUSED_MAX: usize = 32;
+
+/// A plugin version that can be called.
+pub struct Generation {
+    manifest: Manifest,
+    hash: ContentHash,
+    mode: InstanceMode,
+    host: Arc<Host>,
+    blueprint: Blueprint,
+    pool: Pool,
+    permits: Arc<Permits>,
+    retired: AtomicBool,
+    calls: AtomicU64,
+    failures: AtomicU64,
+}
+
+/// Counters of a generation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counters {
+    /// Calls that were answered, well or badly.
+    pub calls: u64,
+    /// Calls that ended in a trap, an exit, or over a limit.
+    pub failures: u64,
+    /// Calls that run now.
+    pub running: usize,
+}
+
+/// The right to run one call, and the clock that interrupts it.
+struct Admission {
+    _plugin: Permit,
+    _host: Permit,
+    _clock: Running,
+}
+
+impl Generation {
+    pub(crate) fn new(
+        manifest: Manifest,
+        hash: ContentHash,
+        mode: InstanceMode,
+        host: Arc<Host>,
+        blueprint: Blueprint,
+    ) -> Arc<Self> {
+        let capacity = if mode == InstanceMode::Reused { REUSED_MAX } else { PREWARMED_MAX };
+        let generation = Arc::new(Self {
+            pool: Pool::new(capacity, Arc::clone(&host.idle)),
+            permits: Permits::new(blueprint.limits.concurrency_max),
+            manifest,
+            hash,
+            mode,
+            host,
+            blueprint,
+            retired: AtomicBool::new(false),
+            calls: AtomicU64::new(0),
+            failures: AtomicU64::new(0),
+        });
+        let idle_timeout = generation.host.limits.idle_timeout;
+        generation.host.slow_lane.handle().spawn(sweep(Arc::downgrade(&generation), idle_timeout));
+        generation
+    }
+
+    /// Returns what the plugin says about itself.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// Returns the hash of the component.
+    pub fn hash(&self) -> ContentHash {
+        self.hash
+    }
+
+    /// Returns how its instances are used, after the operator's word.
+    pub fn mode(&self) -> InstanceMode {
+        self.mode
+    }
+
+    /// Returns the bounds that hold for it.
+    pub fn limits(&self) -> &PluginLimits {
+        &self.blueprint.limits
+    }
+
+    /// Returns its counters as they are now.
+    pub fn counters(&self) -> Counters {
+        Counters {
+            calls: self.calls.load(Ordering::Relaxed),
+            failures: self.failures.load(Ordering::Relaxed),
+            running: self.permits.taken(),
+        }
+    }
+
+    /// Gives the ready instances back. Calls that run go on.
+    pub fn retire(&self) {
+        self.retired.store(true, Ordering::Release);
+        self.pool.clear();
+    }
+
+    /// Runs the plugin's HTTP handler.
+    ///
+    /// # Errors
+    /// When the guest did not answer. Its own refusals are an [`Answer`].
+    ///
+    /// # Cancel safety
+    /// A dropped call stops or finishes as `on_abandon` says.
+    pub async fn handle_http(
+        self: &Arc<Self>,
+        request: Request,
+        call: CallContext,
+        on_abandon: OnAbandon,
+    ) -> Result<Answer, InvokeError> {
+        let admission = self.admit().await?;
+        let budget = Budget { deadline: call.deadline, cpu: self.blueprint.limits.cpu };
+        let run = Metered::new(Arc::clone(self).run(admission, request, call), budget);
+        let slow = self.host.slow_lane.handle().clone();
+        let result = Steered::new(run, slow, on_abandon).await.map_err(InvokeError::from).flatten();
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        if result.as_ref().is_err_and(InvokeError::is_fault) {
+            self.failures.fetch_add(1, Ordering::Relaxed);
+        }
+        result
+    }
+
+    /// Waits for the right to run, of the plugin first and of the host then.
+    async fn admit(&self) -> Result<Admission, InvokeError> {
+        let admission = |plugin, host| Admission { _plugin: plugin, _host: host, _clock: self.host.ticker.running() };
+        if let Some(plugin) = self.permits.try_acquire()
+            && let Some(host) = self.host.running.try_acquire()
+        {
+            return Ok(admission(plugin, host));
+        }
+        let in_turn = async { (self.permits.acquire().await, self.host.running.acquire().await) };
+        match tokio::time::timeout(self.host.limits.queue_timeout, in_turn).await {
+            Ok((plugin, host)) => Ok(admission(plugin, host)),
+            Err(_) => Err(InvokeError::Busy),
+        }
+    }
+
+    async fn run(
+        self: Arc<Self>,
+        admission: Admission,
+        request: Request,
+        call: CallContext,
+    ) -> Result<Answer, InvokeError> {
+        let mut instance = match self.pool.take() {
+            Some(instance) => instance,
+            None => self.blueprint.instantiate(&self.host, call.clone()).await.map_err(InvokeError::from)?,
+        };
+        match instance.handle_http(call, &request).await {
+            Ok(answer) => {
+                self.check_in(instance, admission);
+                self.check_size(answer)
+            }
+            Err(error) => Err(InvokeError::trapped(&error, instance.memory_refused())),
+        }
+    }
+
+    fn check_size(&self, answer: Answer) -> Result<Answer, InvokeError> {
+        let max = self.blueprint.limits.response_bytes_max;
+        match &answer {
+            Ok(Response { body, .. }) if body.len() > max => {
+                Err(InvokeError::ResponseTooLarge { bytes: body.len(), bytes_max: max })
+            }
+            _ => Ok(answer),
+        }
+    }
+
+    /// Takes an instance back whose call returned. What costs time happens after the response has left.
+    fn check_in(self: &Arc<Self>, mut instance: Instance, admission: Admission) {
+        let keep = self.mode == InstanceMode::Reused
+            && !self.retired.load(Ordering::Acquire)
+            && instance.end_call(&self.blueprint.limits);
+        if keep {
+            self.put(instance);
+        } else {
+            tokio::spawn(Arc::clone(self).replace(instance, admission));
+        }
+    }
+
+    async fn replace(self: Arc<Self>, used: Instance, admission: Admission) {
+        drop(used);
+        if self.mode == InstanceMode::Fresh && self.blueprint.lifecycle.is_none() && self.pool.has_room() {
+            // Without an `init` no code of the guest's runs here that could take long.
+            match self.blueprint.instantiate(&self.host, CallContext::idle()).await {
+                Ok(instance) => self.put(instance),
+                Err(error) => tracing::debug!(plugin = %self.manifest.name, ?error, "no instance made ready"),
+            }
+        }
+        drop(admission);
+    }
+
+    fn put(&self, instance: Instance) {
+        if !self.retired.load(Ordering::Acquire) {
+            self.pool.put(instance);
+        }
+        // Retired in between: whoever retired may have cleared the pool just before.
+        if self.retired.load(Ordering::Acquire) {
+            self.pool.clear();
+        }
+    }
+
+    /// Makes one instance, runs its `init` under its limits, and keeps it ready.
+    ///
+    /// # Errors
+    /// When the guest fails to start: such a generation must not be published.
+    pub(crate) async fn run_canary(self: &Arc<Self>) -> Result<(), InvokeError> {
+        let deadline = Instant::now() + self.host.limits.init_timeout;
+        let this = Arc::clone(self);
+        let start = async move {
+            let _clock = this.host.ticker.running();
+            let call =
+                CallContext { deadline, request_id: format!("init-{}", this.manifest.name), ..CallContext::idle() };
+            let instance = this.blueprint.instantiate(&this.host, call).await.map_err(InvokeError::from)?;
+            this.put(instance);
+            Ok(())
+        };
+        let budget = Budget { deadline, cpu: self.host.limits.init_timeout };
+        let slow = self.host.slow_lane.handle().clone();
+        Steered::new(Metered::new(start, budget), slow, OnAbandon::Cancel).await.map_err(InvokeError::from).flatten()
+    }
+}
+
+impl fmt::Debug for Generation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Generation({} {} {})", self.manifest.name, self.manifest.version, self.hash)
+    }
+}
+
+impl From<InstantiateError> for InvokeError {
+    fn from(error: InstantiateError) -> Self {
+        match error {
+            InstantiateError::Refused(problem) => Self::InitRefused { code: problem.code, message: problem.message },
+            InstantiateError::Trap { error, .. } if error.is::<wasmtime::PoolConcurrencyLimitError>() => Self::Busy,
+            InstantiateError::Trap { error, out_of_memory } => Self::trapped(&error, out_of_memory),
+        }
+    }
+}
+
+/// Gives instances back that nobody called for a while, for as long as the generation exists.
+async fn sweep(generation: Weak<Generation>, idle_timeout: Duration) {
+    loop {
+        tokio::time::sleep(idle_timeout / 2).await;
+        let Some(generation) = generation.upgrade() else { return };
+        generation.pool.sweep(idle_timeout);
+    }
+}

@@ -1,0 +1,67 @@
+//! What all plugins share: made once per process.
+
+use std::sync::Arc;
+
+use wasmtime::{
+    Engine,
+    component::{InstancePre, Linker},
+};
+
+use crate::{
+    capability, engine, lane::SlowLane, limits::HostLimits, memory::MemoryBudget, permits::Permits,
+    state::InstanceState, ticker::Ticker,
+};
+
+/// The engine, and every bound that holds for all plugins together.
+pub(crate) struct Host {
+    pub(crate) engine: Engine,
+    pub(crate) ticker: Ticker,
+    pub(crate) slow_lane: SlowLane,
+    pub(crate) limits: HostLimits,
+    /// Rights to run a call.
+    pub(crate) running: Arc<Permits>,
+    /// Rights to keep an instance without a call.
+    pub(crate) idle: Arc<Permits>,
+    pub(crate) memory: Arc<MemoryBudget>,
+    linker: Linker<InstanceState>,
+}
+
+/// Why the runtime could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The engine refused its configuration, or the system its address space.
+    #[error("failed to start the engine: it needs address space, so check `ulimit -v` and vm.overcommit_memory")]
+    Engine(#[source] wasmtime::Error),
+    /// The system has no threads to give.
+    #[error("failed to start the runtime's threads")]
+    Threads(#[source] std::io::Error),
+    /// The directory for compiled code cannot be used.
+    #[error("failed to open the directory for compiled code")]
+    Cache(#[source] std::io::Error),
+}
+
+impl Host {
+    pub(crate) fn start(limits: HostLimits, slow_threads: usize) -> Result<Arc<Self>, StartError> {
+        let engine = engine::running(&limits).map_err(StartError::Engine)?;
+        let mut linker = Linker::new(&engine);
+        capability::add_to_linker(&mut linker).map_err(StartError::Engine)?;
+        Ok(Arc::new(Self {
+            ticker: Ticker::start(&engine).map_err(StartError::Threads)?,
+            slow_lane: SlowLane::start(slow_threads).map_err(StartError::Threads)?,
+            running: Permits::new(limits.running_max),
+            idle: Permits::new(limits.idle_max),
+            memory: MemoryBudget::new(limits.memory_total_bytes_max),
+            linker,
+            engine,
+            limits,
+        }))
+    }
+
+    /// Links `component` against the capabilities.
+    pub(crate) fn link(
+        &self,
+        component: &wasmtime::component::Component,
+    ) -> wasmtime::Result<InstancePre<InstanceState>> {
+        self.linker.instantiate_pre(component)
+    }
+}

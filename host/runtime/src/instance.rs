@@ -1,0 +1,129 @@
+//! One instance of a plugin: a store with a guest in it.
+//!
+//! A trap, an exit or a dropped call leaves a store that wasmtime will not enter again. So an instance whose
+//! call did not return is dropped, and only [`Instance::end_call`] makes one fit for another call.
+
+use std::sync::Arc;
+
+use wasmtime::{Store, UpdateDeadline, component::InstancePre};
+
+use crate::{
+    bindings::{
+        backplane::plugin::types::Problem,
+        exports::backplane::plugin::{http_handler, lifecycle},
+    },
+    context::CallContext,
+    host::Host,
+    limits::PluginLimits,
+    memory::MemoryLimiter,
+    state::{InstanceState, PluginEnv},
+};
+
+/// Calls after which a reused instance is replaced.
+const CALLS_MAX: u32 = 1024;
+
+/// Room for what a guest passes to the host in one call besides a response's body.
+const HOST_CALL_BYTES_EXTRA: usize = 1 << 20;
+
+/// A plugin's code, ready to be instantiated, and what it exports.
+pub(crate) struct Blueprint {
+    pub(crate) pre: InstancePre<InstanceState>,
+    pub(crate) http: Option<http_handler::GuestIndices>,
+    pub(crate) lifecycle: Option<lifecycle::GuestIndices>,
+    pub(crate) plugin: Arc<PluginEnv>,
+    pub(crate) limits: PluginLimits,
+}
+
+/// Why a new instance did not come up.
+#[derive(Debug)]
+pub(crate) enum InstantiateError {
+    /// The engine failed, or the guest trapped in its start or in `init`.
+    Trap { error: wasmtime::Error, out_of_memory: bool },
+    /// `init` answered with a problem.
+    Refused(Problem),
+}
+
+/// A store with a guest that waits for a call.
+pub(crate) struct Instance {
+    store: Store<InstanceState>,
+    http: Option<http_handler::Guest>,
+    calls: u32,
+    memory_bytes_at_start: usize,
+}
+
+impl Blueprint {
+    /// Makes an instance and runs its `init`, in the name of `call`.
+    pub(crate) async fn instantiate(&self, host: &Host, call: CallContext) -> Result<Instance, InstantiateError> {
+        let mut store = self.new_store(host, call);
+        match self.start(&mut store).await {
+            Ok((http, Ok(()))) => {
+                let memory_bytes_at_start = store.data().memory.held_bytes();
+                Ok(Instance { store, http, calls: 0, memory_bytes_at_start })
+            }
+            Ok((_, Err(problem))) => Err(InstantiateError::Refused(problem)),
+            Err(error) => {
+                let out_of_memory = store.data().memory.refused();
+                Err(InstantiateError::Trap { error, out_of_memory })
+            }
+        }
+    }
+
+    fn new_store(&self, host: &Host, call: CallContext) -> Store<InstanceState> {
+        let memory =
+            MemoryLimiter::new(Arc::clone(&host.memory), self.limits.memory_bytes_max, host.limits.table_elements_max);
+        let state = InstanceState::new(Arc::clone(&self.plugin), call, memory, host.limits.handles_max);
+        let mut store = Store::new(&host.engine, state);
+        store.limiter(|state| &mut state.memory);
+        store.set_hostcall_fuel(self.limits.response_bytes_max.saturating_add(HOST_CALL_BYTES_EXTRA));
+        store.set_max_component_handles(host.limits.handles_max);
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_callback(|_| Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now()))));
+        store
+    }
+
+    async fn start(
+        &self,
+        store: &mut Store<InstanceState>,
+    ) -> wasmtime::Result<(Option<http_handler::Guest>, Result<(), Problem>)> {
+        let instance = self.pre.instantiate_async(&mut *store).await?;
+        let http = self.http.as_ref().map(|http| http.load(&mut *store, &instance)).transpose()?;
+        let Some(lifecycle) = &self.lifecycle else { return Ok((http, Ok(()))) };
+        let started = lifecycle.load(&mut *store, &instance)?.call_init(store).await?;
+        Ok((http, started))
+    }
+}
+
+impl Instance {
+    /// Runs the plugin's HTTP handler.
+    ///
+    /// # Cancel safety
+    /// A dropped call ends the guest; the instance must be dropped too.
+    pub(crate) async fn handle_http(
+        &mut self,
+        call: CallContext,
+        request: &http_handler::Request,
+    ) -> wasmtime::Result<Result<http_handler::Response, Problem>> {
+        let Some(http) = &self.http else {
+            wasmtime::bail!("the plugin has routes and exports no http-handler");
+        };
+        self.store.data_mut().begin_call(call);
+        self.store.set_epoch_deadline(1);
+        self.calls += 1;
+        http.call_handle(&mut self.store, request).await
+    }
+
+    /// Returns whether the guest was refused memory.
+    pub(crate) fn memory_refused(&self) -> bool {
+        self.store.data().memory.refused()
+    }
+
+    /// Forgets the call that returned, and says whether the instance may take another.
+    pub(crate) fn end_call(&mut self, limits: &PluginLimits) -> bool {
+        self.store.data_mut().end_call();
+        let held_bytes = self.store.data().memory.held_bytes();
+        // One large request must not keep its memory for good.
+        let has_grown = held_bytes > self.memory_bytes_at_start.saturating_mul(4).max(4 << 20)
+            || held_bytes > limits.memory_bytes_max / 2 && held_bytes > self.memory_bytes_at_start;
+        self.calls < CALLS_MAX && !has_grown && !self.memory_refused()
+    }
+}

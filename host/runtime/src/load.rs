@@ -1,0 +1,265 @@
+//! From bytes to a generation.
+//!
+//! Each step can refuse, and none runs the guest's code before all that can be known without it is known:
+//! surface, manifest, imports, settings, compiled code, exports, and at last one instance as a canary.
+
+use std::{collections::HashMap, path::PathBuf, sync::Arc};
+
+use bytes::Bytes;
+use serde_json::Value;
+use wasmtime::component::Component;
+
+use crate::{
+    bindings::exports::backplane::plugin::{http_handler, lifecycle},
+    cache::CodeCache,
+    capability,
+    compile::{CompileCommand, CompileError, Compiler},
+    generation::Generation,
+    hash::ContentHash,
+    host::{Host, StartError},
+    inspect::{Surface, SurfaceError, inspect},
+    instance::Blueprint,
+    invoke::InvokeError,
+    limits::{HostLimits, PluginLimits},
+    log_budget::LogBudget,
+    manifest::{InstanceMode, Manifest, ManifestError, Parsed, WantedLimits},
+    state::PluginEnv,
+};
+
+/// What a runtime is made of.
+#[derive(Debug)]
+pub struct RuntimeOptions {
+    /// Bounds of the host and of its plugins.
+    pub limits: HostLimits,
+    /// Where compiled code is kept; without, every load compiles.
+    pub cache_directory: Option<PathBuf>,
+    /// How a compiler is started.
+    pub compile_command: CompileCommand,
+    /// Threads for long calls, and compilers at the same time.
+    pub threads: usize,
+}
+
+/// A plugin's file.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// The component.
+    pub bytes: Bytes,
+    /// Hash of `bytes`.
+    pub hash: ContentHash,
+    /// TOML of the manifest beside the file, for a component that carries none.
+    pub sidecar: Option<String>,
+}
+
+/// What the operator decided about one plugin.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PluginSettings {
+    /// Values for the manifest's `config`.
+    pub config: serde_json::Map<String, Value>,
+    /// Whether instances are never reused, whatever the manifest says.
+    pub force_fresh: bool,
+    /// Bounds in place of the manifest's.
+    pub limits: WantedLimits,
+}
+
+/// A manifest with the operator's decisions still to come.
+#[derive(Debug)]
+pub struct Described {
+    /// What the plugin says about itself.
+    pub manifest: Manifest,
+    /// What it imports and exports.
+    pub surface: Surface,
+    /// What was noticed that is no reason to refuse it, one sentence each.
+    pub warnings: Vec<String>,
+}
+
+/// Why a plugin could not be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The file is not a whole component.
+    #[error(transparent)]
+    Surface(#[from] SurfaceError),
+    /// The manifest is refused.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// There is no manifest in the component and none beside it.
+    #[error("component has no manifest: build it with the SDK, or put a `.toml` of the same name beside it")]
+    NoManifest,
+    /// The component wants something that this host does not offer.
+    #[error("component imports `{import}`, which this host does not offer")]
+    UnknownImport {
+        /// The interface, with its version.
+        import: String,
+    },
+    /// The manifest promises what the component does not export.
+    #[error("manifest lists routes, but the component does not export `backplane:plugin/http-handler@1.0.0`")]
+    MissingExport,
+    /// The operator's settings do not fit the manifest.
+    #[error("setting `{key}` {reason}: write it under [plugin.{plugin}.config]")]
+    Setting {
+        /// The plugin.
+        plugin: String,
+        /// Which setting.
+        key: String,
+        /// What is wrong, and what is allowed.
+        reason: String,
+    },
+    /// The compiler failed.
+    #[error("failed to compile: {0}")]
+    Compile(#[source] CompileError),
+    /// The compiled component cannot be linked, or does not fit the limits.
+    #[error("failed to link: {0:#}")]
+    Link(wasmtime::Error),
+    /// The first instance did not start.
+    #[error("failed to start: {0}")]
+    Canary(#[source] InvokeError),
+}
+
+/// Loads plugins.
+pub struct Runtime(Arc<Loader>);
+
+struct Loader {
+    host: Arc<Host>,
+    compiler: Compiler,
+    cache: Option<CodeCache>,
+}
+
+/// Reads what a component says about itself, without an engine.
+///
+/// # Errors
+/// When the file, its manifest or its imports are refused.
+pub fn describe(component: &[u8], sidecar: Option<&str>) -> Result<Described, LoadError> {
+    let surface = inspect(component)?;
+    let Parsed { manifest, mut warnings } = match (&surface.manifest, sidecar) {
+        (Some(section), _) => Manifest::from_json(section)?,
+        (None, Some(text)) => Manifest::from_toml(text)?,
+        (None, None) => return Err(LoadError::NoManifest),
+    };
+    if surface.manifest.is_some() && sidecar.is_some() {
+        warnings.push("the file beside the component is ignored: the component carries its own manifest".to_owned());
+    }
+    match surface.imports.iter().find(|import| !capability::is_offered(import)) {
+        Some(import) => Err(LoadError::UnknownImport { import: import.clone() }),
+        None => Ok(Described { manifest, surface, warnings }),
+    }
+}
+
+impl Runtime {
+    /// Starts the engine and its threads.
+    ///
+    /// # Errors
+    /// When the system does not give what they need.
+    pub fn start(options: RuntimeOptions) -> Result<Self, StartError> {
+        let host = Host::start(options.limits, options.threads)?;
+        let cache = match &options.cache_directory {
+            Some(directory) => {
+                let cache = CodeCache::open(directory, &host.engine, host.limits.cache_bytes_max);
+                Some(cache.map_err(StartError::Cache)?)
+            }
+            None => None,
+        };
+        let compiler = Compiler::new(options.compile_command, &host.limits, options.threads);
+        Ok(Self(Arc::new(Loader { host, compiler, cache })))
+    }
+
+    /// Returns the bounds that the runtime was started with.
+    pub fn limits(&self) -> &HostLimits {
+        &self.0.host.limits
+    }
+
+    /// Returns the linear memory that all instances hold now, in bytes.
+    pub fn memory_used_bytes(&self) -> usize {
+        self.0.host.memory.used_bytes()
+    }
+
+    /// Makes a generation of a component that [`describe`] has accepted. It takes calls at once.
+    ///
+    /// The work runs at low priority: loading one plugin does not slow the calls of another.
+    ///
+    /// # Errors
+    /// When the plugin must not go live; the reason is for the operator.
+    pub async fn load(
+        &self,
+        source: Source,
+        manifest: Manifest,
+        settings: PluginSettings,
+    ) -> Result<Arc<Generation>, LoadError> {
+        let loader = Arc::clone(&self.0);
+        let work = async move { loader.load(&source, manifest, &settings).await };
+        self.0.host.slow_lane.handle().spawn(work).await.unwrap_or(Err(LoadError::Canary(InvokeError::Lost)))
+    }
+}
+
+impl Loader {
+    async fn load(
+        &self,
+        source: &Source,
+        manifest: Manifest,
+        settings: &PluginSettings,
+    ) -> Result<Arc<Generation>, LoadError> {
+        let values = resolve_settings(&manifest, &settings.config)?;
+        let component = self.compile(source).await?;
+        let pre = self.host.link(&component).map_err(LoadError::Link)?;
+        let http = http_handler::GuestIndices::new(&pre).ok();
+        if http.is_none() && !manifest.routes.is_empty() {
+            return Err(LoadError::MissingExport);
+        }
+        component.initialize_copy_on_write_image().map_err(LoadError::Link)?;
+        let limits = &self.host.limits;
+        let plugin = Arc::new(PluginEnv {
+            name: manifest.name.clone(),
+            version: manifest.version.to_string(),
+            settings: values,
+            log_budget: LogBudget::new(limits.log_lines_per_second, limits.log_lines_burst),
+        });
+        let limits = PluginLimits::resolve(limits, &manifest, &settings.limits);
+        let lifecycle = lifecycle::GuestIndices::new(&pre).ok();
+        let mode = if settings.force_fresh { InstanceMode::Fresh } else { manifest.instance };
+        let blueprint = Blueprint { pre, http, lifecycle, plugin, limits };
+        let generation = Generation::new(manifest, source.hash, mode, Arc::clone(&self.host), blueprint);
+        generation.run_canary().await.map_err(LoadError::Canary)?;
+        Ok(generation)
+    }
+
+    async fn compile(&self, source: &Source) -> Result<Component, LoadError> {
+        if let Some(component) = self.cache.as_ref().and_then(|cache| cache.find(source.hash, &self.host.engine)) {
+            return Ok(component);
+        }
+        let code = self.compiler.compile(&source.bytes).await.map_err(LoadError::Compile)?;
+        let component = match &self.cache {
+            Some(cache) => cache.insert(source.hash, &self.host.engine, &code),
+            None => crate::cache::load_compiled(&self.host.engine, &code),
+        };
+        component.map_err(LoadError::Link)
+    }
+}
+
+/// Joins the operator's values with the manifest's defaults, as JSON text.
+fn resolve_settings(
+    manifest: &Manifest,
+    given: &serde_json::Map<String, Value>,
+) -> Result<HashMap<String, String>, LoadError> {
+    let refuse = |key: &str, reason: String| LoadError::Setting {
+        plugin: manifest.name.to_string(),
+        key: key.to_owned(),
+        reason,
+    };
+    let declared = |key: &String| manifest.config.iter().any(|setting| setting.key == *key);
+    if let Some(key) = given.keys().find(|key| !declared(key)) {
+        let known: Vec<_> = manifest.config.iter().map(|setting| setting.key.as_str()).collect();
+        return Err(refuse(key, format!("is not one that the plugin declares ({})", known.join(", "))));
+    }
+    let mut values = HashMap::new();
+    for setting in &manifest.config {
+        match given.get(&setting.key).or(setting.default.as_ref()) {
+            Some(value) if !setting.kind.admits(value) => {
+                return Err(refuse(&setting.key, format!("is {value}, but must be {}", setting.kind.described())));
+            }
+            Some(value) => drop(values.insert(setting.key.clone(), value.to_string())),
+            None if setting.required => {
+                return Err(refuse(&setting.key, format!("is missing and must be {}", setting.kind.described())));
+            }
+            None => {}
+        }
+    }
+    Ok(values)
+}

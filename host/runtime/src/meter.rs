@@ -1,0 +1,101 @@
+//! Holds one guest computation to its CPU budget and its wall deadline.
+//!
+//! A guest yields at every tick (see `ticker`), so a poll is short and the time spent in polls is the CPU time
+//! of the guest and of the host functions that it called, without what it waited for.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use tokio::time::{Instant, Sleep};
+
+/// The bounds of one call.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Budget {
+    pub(crate) deadline: Instant,
+    pub(crate) cpu: Duration,
+}
+
+/// Which bound ended a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Overrun {
+    Deadline,
+    Cpu,
+}
+
+/// A future that is dropped, and with it the guest, when its budget is spent.
+pub(crate) struct Metered<F> {
+    future: Pin<Box<F>>,
+    budget: Budget,
+    spent: Duration,
+    /// Made when the future waits for the first time: most calls never do.
+    alarm: Option<Pin<Box<Sleep>>>,
+}
+
+impl<F> Metered<F> {
+    pub(crate) fn new(future: F, budget: Budget) -> Self {
+        Self { future: Box::pin(future), budget, spent: Duration::ZERO, alarm: None }
+    }
+
+    /// Returns the CPU time used so far.
+    pub(crate) fn spent(&self) -> Duration {
+        self.spent
+    }
+}
+
+impl<F: Future> Future for Metered<F> {
+    type Output = Result<F::Output, Overrun>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        let started = Instant::now();
+        let polled = this.future.as_mut().poll(context);
+        this.spent += started.elapsed();
+        if let Poll::Ready(output) = polled {
+            return Poll::Ready(Ok(output));
+        }
+        if this.spent >= this.budget.cpu {
+            return Poll::Ready(Err(Overrun::Cpu));
+        }
+        let deadline = this.budget.deadline;
+        let alarm = this.alarm.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
+        alarm.as_mut().poll(context).map(|()| Err(Overrun::Deadline))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn budget(wall: Duration, cpu: Duration) -> Budget {
+        Budget { deadline: Instant::now() + wall, cpu }
+    }
+
+    #[tokio::test]
+    async fn lets_a_quick_future_through() {
+        let metered = Metered::new(async { 7 }, budget(Duration::from_secs(1), Duration::from_secs(1)));
+        assert_eq!(metered.await, Ok(7));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn ends_a_future_that_waits_past_its_deadline() {
+        let waiting = std::future::pending::<()>();
+        let metered = Metered::new(waiting, budget(Duration::from_secs(3), Duration::from_secs(1)));
+        assert_eq!(metered.await, Err(Overrun::Deadline));
+    }
+
+    #[tokio::test]
+    async fn ends_a_future_that_computes_past_its_budget() {
+        let computing = async {
+            loop {
+                std::thread::sleep(Duration::from_millis(1));
+                tokio::task::yield_now().await;
+            }
+        };
+        let metered = Metered::<_>::new(computing, budget(Duration::from_secs(60), Duration::from_millis(5)));
+        let ended: Result<(), Overrun> = metered.await;
+        assert_eq!(ended, Err(Overrun::Cpu));
+    }
+}

@@ -1,0 +1,49 @@
+//! What a store holds besides the guest: its bounds, its capabilities' state, and the call that runs.
+
+use std::{collections::HashMap, sync::Arc};
+
+use tokio::time::Instant;
+
+use crate::{capability::Wasi, context::CallContext, log_budget::LogBudget, memory::MemoryLimiter, name::PluginName};
+
+/// What all instances of one generation share.
+#[derive(Debug)]
+pub(crate) struct PluginEnv {
+    pub(crate) name: PluginName,
+    pub(crate) version: String,
+    /// Settings as JSON text, by key.
+    pub(crate) settings: HashMap<String, String>,
+    pub(crate) log_budget: LogBudget,
+}
+
+/// The data of one store.
+pub(crate) struct InstanceState {
+    pub(crate) plugin: Arc<PluginEnv>,
+    pub(crate) call: CallContext,
+    pub(crate) memory: MemoryLimiter,
+    pub(crate) wasi: Wasi,
+}
+
+impl InstanceState {
+    pub(crate) fn new(plugin: Arc<PluginEnv>, call: CallContext, memory: MemoryLimiter, handles_max: usize) -> Self {
+        Self { plugin, call, memory, wasi: Wasi::new(handles_max) }
+    }
+
+    /// Makes `call` the one that runs.
+    pub(crate) fn begin_call(&mut self, call: CallContext) {
+        self.wasi.begin_call(&call.request_id);
+        self.call = call;
+    }
+
+    /// Takes everything of the call away that ended, so that nothing of it meets the next caller.
+    pub(crate) fn end_call(&mut self) {
+        self.begin_call(CallContext::idle());
+    }
+}
+
+impl CallContext {
+    /// The context between two calls: nobody's, and out of time.
+    pub(crate) fn idle() -> Self {
+        Self { request_id: String::new(), principal: None, trace_parent: None, deadline: Instant::now() }
+    }
+}
