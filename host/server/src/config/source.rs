@@ -1,0 +1,62 @@
+//! Where the configuration is read from: the file, the environment and the command line.
+//!
+//! Nothing else in the server reads the environment.
+
+use std::{collections::BTreeMap, io, path::Path};
+
+use super::problem::ConfigProblem;
+
+/// Name of the file that is read when none is named.
+pub const DEFAULT_FILE: &str = "backplane.toml";
+
+/// Longest configuration file in bytes.
+const FILE_BYTES_MAX: u64 = 1 << 20;
+
+/// The three places as text.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    /// What the file is called in messages.
+    pub file_name: String,
+    /// Contents of the file; empty when there is none.
+    pub file: String,
+    /// Variables; those that do not start with `BACKPLANE_` do not matter.
+    pub environment: BTreeMap<String, String>,
+    /// Flags by the key that they override.
+    pub flags: BTreeMap<String, String>,
+}
+
+impl Sources {
+    /// Collects the sources of this process. Without `file`, `backplane.toml` in the working directory is read if it
+    /// is there.
+    ///
+    /// # Errors
+    /// When the file that was named is not there, or the file cannot be read.
+    pub fn of_process(file: Option<&Path>, flags: BTreeMap<String, String>) -> Result<Self, ConfigProblem> {
+        let path = file.unwrap_or(Path::new(DEFAULT_FILE));
+        let contents = match read(path) {
+            Ok(contents) => contents,
+            Err(error) if error.kind() == io::ErrorKind::NotFound && file.is_none() => String::new(),
+            Err(error) => {
+                return Err(ConfigProblem {
+                    place: path.display().to_string(),
+                    message: format!("cannot be read: {error}"),
+                });
+            }
+        };
+        Ok(Self {
+            file_name: path.display().to_string(),
+            file: contents,
+            environment: std::env::vars_os()
+                .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())))
+                .collect(),
+            flags,
+        })
+    }
+}
+
+fn read(path: &Path) -> io::Result<String> {
+    if std::fs::metadata(path)?.len() > FILE_BYTES_MAX {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it has more than {FILE_BYTES_MAX} bytes")));
+    }
+    std::fs::read_to_string(path)
+}

@@ -1,0 +1,168 @@
+//! What is read from which sources, and what is said about a configuration that cannot be used.
+
+use std::time::Duration;
+
+use super::*;
+
+fn pairs(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+}
+
+fn sources(file: &str, environment: &[(&str, &str)], flags: &[(&str, &str)]) -> Sources {
+    Sources {
+        file_name: "backplane.toml".into(),
+        file: file.into(),
+        environment: pairs(environment),
+        flags: pairs(flags),
+    }
+}
+
+fn load(file: &str, environment: &[(&str, &str)], flags: &[(&str, &str)]) -> Config {
+    Config::load(sources(file, environment, flags)).expect("the configuration is right")
+}
+
+#[track_caller]
+fn check_problems(file: &str, environment: &[(&str, &str)], expected: &[&str]) {
+    let error = Config::load(sources(file, environment, &[])).expect_err("the configuration is wrong");
+    let problems: Vec<_> = error.problems.iter().map(ToString::to_string).collect();
+    assert_eq!(problems, expected);
+}
+
+#[test]
+fn nothing_given_is_the_default() {
+    assert_eq!(load("", &[("PATH", "/bin")], &[]), Config::default());
+}
+
+#[test]
+fn the_documented_file_is_the_default_and_names_every_key() {
+    let uncommented: String = DEFAULT_FILE_CONTENTS
+        .lines()
+        .map(|line| {
+            line.strip_prefix("# ").filter(|rest| rest.contains(" = ") && !rest.starts_with(' ')).unwrap_or(line)
+        })
+        .filter(|line| !line.starts_with('#'))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    let (config, settings) = Config::load_with_settings(sources(&uncommented, &[], &[])).expect("the file is right");
+    assert_eq!(config, Config::default());
+    let missing: Vec<_> = settings.iter().filter(|s| s.origin == Origin::Default).map(|s| &s.key).collect();
+    assert!(missing.is_empty(), "not in templates/backplane.toml: {missing:?}");
+}
+
+#[test]
+fn what_is_rendered_reads_back() {
+    let given = sources("[http]\nheader_timeout = \"3s\"", &[("BACKPLANE_LISTEN", "0.0.0.0:1")], &[("data", "/d")]);
+    let (config, settings) = Config::load_with_settings(given).expect("the configuration is right");
+    let rendered = render(&settings);
+    assert_eq!(load(&rendered, &[], &[]), config);
+    for line in
+        ["header_timeout = \"3s\"  # file", "listen = \"0.0.0.0:1\"  # environment", "data = \"/d\"  # command line"]
+    {
+        assert!(rendered.contains(line), "{line} in\n{rendered}");
+    }
+}
+
+#[test]
+fn a_flag_wins_over_the_environment_and_that_over_the_file() {
+    let file = "listen = \"127.0.0.1:1\"\nservice = \"file\"\ndata = \"file\"";
+    let environment = [("BACKPLANE_LISTEN", "127.0.0.1:2"), ("BACKPLANE_SERVICE", "variable")];
+    let config = load(file, &environment, &[("listen", "127.0.0.1:3")]);
+    assert_eq!(config.listen.port(), 3);
+    assert_eq!(config.service, "variable");
+    assert_eq!(config.data, PathBuf::from("file"));
+}
+
+#[test]
+fn a_variable_names_its_section() {
+    let environment = [("BACKPLANE_LIMITS_MEMORY_BYTES_MAX", "128MiB"), ("BACKPLANE_HTTP_STREAMS_MAX", "7")];
+    let config = load("", &environment, &[]);
+    assert_eq!(config.limits.memory_bytes_max, 128 << 20);
+    assert_eq!(config.http.streams_max, 7);
+}
+
+#[test]
+fn a_plugins_table_is_read_whole() {
+    let file = r#"
+        [plugin.hello]
+        mount = "/greet/people"
+        instance = "fresh"
+        memory_bytes = "8MiB"
+        concurrency = 2
+        timeout = "2s"
+        cpu = "50ms"
+        config = { greeting = "Moin", times = 3, tags = ["a"] }
+        [plugin.old]
+        disabled = true
+    "#;
+    let config = load(file, &[], &[]);
+    let hello = &config.plugin[&PluginName::new("hello").expect("a name")];
+    assert_eq!(hello.mount.as_deref(), Some("/greet/people"));
+    assert_eq!(hello.instance, Some(InstanceMode::Fresh));
+    assert_eq!((hello.memory_bytes, hello.concurrency), (Some(8 << 20), Some(2)));
+    assert_eq!((hello.timeout, hello.cpu), (Some(Duration::from_secs(2)), Some(Duration::from_millis(50))));
+    assert_eq!(
+        serde_json::Value::from(hello.config.clone()),
+        serde_json::json!({"greeting": "Moin", "times": 3, "tags": ["a"]})
+    );
+    assert!(config.plugin[&PluginName::new("old").expect("a name")].disabled);
+}
+
+#[test]
+fn reports_all_problems_at_once() {
+    check_problems(
+        "lisen = \"127.0.0.1:1\"\nlimits = 3\n[http]\nheader_timout = \"1s\"\nbody_timeout = 5\nheaders_max = 2\n[nonsense]\n",
+        &[("BACKPLANE_LISTEN", "8080"), ("BACKPLANE_LOG_FORMT", "json"), ("BACKPLANE_LOG_FORMAT", "xml")],
+        &[
+            "backplane.toml: http.body_timeout: 5 is not understood: write a time with its unit, such as \"500ms\", \"10s\" or \"1h\"",
+            "backplane.toml: http.headers_max: 2 is out of range: write 10 to 1000",
+            "backplane.toml: http.header_timout: unknown key; did you mean `header_timeout`?",
+            "backplane.toml: limits: is a table: write its keys under `[limits]`",
+            "BACKPLANE_LOG_FORMAT: \"xml\" is not understood: write \"auto\", \"text\" or \"json\"",
+            "BACKPLANE_LISTEN: \"8080\" is not understood: write an IP address and a port, such as \"127.0.0.1:8080\"",
+            "backplane.toml: lisen: unknown key; did you mean `listen`?",
+            "backplane.toml: nonsense: unknown key; the keys here are service, listen, plugins, data, http, folder, limits, log, plugin",
+            "BACKPLANE_LOG_FORMT: unknown variable; did you mean `BACKPLANE_LOG_FORMAT`?",
+        ],
+    );
+}
+
+#[test]
+fn refuses_a_default_above_its_maximum() {
+    check_problems(
+        "[limits]\nmemory_bytes = \"512MiB\"\ntimeout = \"2m\"",
+        &[],
+        &[
+            "backplane.toml: limits.memory_bytes: \"512MiB\" is more than `memory_bytes_max`, which is \"256MiB\": lower it or raise `memory_bytes_max`",
+            "backplane.toml: limits.timeout: \"2m\" is more than `timeout_max`, which is \"1m\": lower it or raise `timeout_max`",
+        ],
+    );
+}
+
+#[test]
+fn refuses_a_plugins_table_that_cannot_work() {
+    check_problems(
+        "[plugin.A]\n[plugin.a]\nmount = \"/api/x\"\nconcurrency = 0\n[plugin.b]\nmount = \"/s\"\nmemory = 1\n[plugin.c]\nmount = \"/s\"",
+        &[("BACKPLANE_PLUGIN_A_MOUNT", "/x")],
+        &[
+            "backplane.toml: plugin.A: `A` is not a plugin name: use 1 to 63 of `a-z`, `0-9` and `-`, not starting with `-`",
+            "backplane.toml: plugin.a.mount: `/api` belongs to the host: choose another path",
+            "backplane.toml: plugin.a.concurrency: 0 would refuse every call: write more, or `disabled = true`",
+            "backplane.toml: plugin.b.memory: unknown key; the keys here are disabled, mount, instance, memory_bytes, concurrency, timeout, cpu, config",
+            "backplane.toml: plugin.c.mount: `/s` is the mount of plugin `b` too: choose another path",
+            "BACKPLANE_PLUGIN_A_MOUNT: settings of one plugin are read from backplane.toml only",
+        ],
+    );
+}
+
+#[test]
+fn says_where_a_file_is_not_toml() {
+    let error = Config::load(sources("listen = ", &[], &[])).expect_err("the file is broken");
+    assert!(error.to_string().contains("backplane.toml: is not TOML"), "{error}");
+    assert!(error.to_string().contains("line 1"), "{error}");
+}
+
+#[test]
+fn ignores_the_variables_of_a_service_that_is_called_backplane() {
+    let environment = [("BACKPLANE_PORT", "tcp://10.0.0.1:80"), ("BACKPLANE_SERVICE_HOST", "10.0.0.1")];
+    assert_eq!(load("", &environment, &[]), Config::default());
+}

@@ -1,0 +1,67 @@
+//! Every error code of the host, in one table.
+//!
+//! A code is stable: a client may act on it. docs/errors.md lists the same codes and a test compares the two.
+
+use http::StatusCode;
+
+/// One kind of failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Code {
+    /// What a client compares, and the end of the problem's `type`.
+    pub name: &'static str,
+    /// Status of the response.
+    pub status: StatusCode,
+    /// The same words for every occurrence, for people.
+    pub title: &'static str,
+}
+
+macro_rules! codes {
+    ($($constant:ident = $name:literal, $status:ident, $title:literal;)*) => {
+        $(
+            #[doc = $title]
+            pub const $constant: Code = Code { name: $name, status: StatusCode::$status, title: $title };
+        )*
+
+        /// All codes, by status.
+        pub const ALL: &[Code] = &[$($constant),*];
+    };
+}
+
+codes! {
+    INVALID_REQUEST = "invalid_request", BAD_REQUEST, "Invalid request";
+    INVALID_PATH = "invalid_path", BAD_REQUEST, "Invalid path";
+    UNAUTHENTICATED = "unauthenticated", UNAUTHORIZED, "Sign-in required";
+    FORBIDDEN = "forbidden", FORBIDDEN, "Not allowed";
+    LOCAL_ONLY = "local_only", FORBIDDEN, "Answered only to this machine";
+    NOT_FOUND = "not_found", NOT_FOUND, "Not found";
+    UNKNOWN_PLUGIN = "unknown_plugin", NOT_FOUND, "No such plugin";
+    UNKNOWN_VERSION = "unknown_version", NOT_FOUND, "No such version";
+    METHOD_NOT_ALLOWED = "method_not_allowed", METHOD_NOT_ALLOWED, "Method not allowed";
+    REQUEST_TIMEOUT = "request_timeout", REQUEST_TIMEOUT, "The request took too long to arrive";
+    NO_EARLIER_VERSION = "no_earlier_version", CONFLICT, "No earlier version";
+    PAYLOAD_TOO_LARGE = "payload_too_large", PAYLOAD_TOO_LARGE, "Body too large";
+    UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "Media type not supported";
+    INVALID_PLUGIN = "invalid_plugin", UNPROCESSABLE_ENTITY, "Not a plugin that this host can load";
+    HEADERS_TOO_LARGE = "headers_too_large", REQUEST_HEADER_FIELDS_TOO_LARGE, "Headers too large";
+    INTERNAL = "internal", INTERNAL_SERVER_ERROR, "Internal server error";
+    PLUGIN_FAILED = "plugin_failed", INTERNAL_SERVER_ERROR, "The plugin failed";
+    PLUGIN_INVALID_RESPONSE = "plugin_invalid_response", INTERNAL_SERVER_ERROR, "The plugin's response is not valid";
+    PLUGIN_OUT_OF_MEMORY = "plugin_out_of_memory", INTERNAL_SERVER_ERROR, "The plugin reached its memory limit";
+    PLUGIN_BUSY = "plugin_busy", SERVICE_UNAVAILABLE, "The plugin has no free place";
+    SHUTTING_DOWN = "shutting_down", SERVICE_UNAVAILABLE, "The server is shutting down";
+    PLUGIN_TIMEOUT = "plugin_timeout", GATEWAY_TIMEOUT, "The plugin reached its time limit";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ALL;
+
+    #[test]
+    fn codes_are_distinct_and_sorted_by_status() {
+        let mut names: Vec<_> = ALL.iter().map(|code| code.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), ALL.len());
+        assert!(ALL.is_sorted_by_key(|code| code.status));
+    }
+}
