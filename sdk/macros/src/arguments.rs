@@ -1,0 +1,150 @@
+//! The arguments of a handler: where each comes from, and which cannot be.
+//!
+//! A macro sees names, not types. What only a type can tell, such as whether something can be an argument at all,
+//! the generated code leaves to the compiler; here are the mistakes that a name gives away.
+
+use proc_macro2::Span;
+use syn::spanned::Spanned;
+use syn::{Attribute, Error, FnArg, GenericArgument, ItemFn, LitStr, PathArguments, Result, ReturnType, Safety, Type};
+
+use crate::path::RoutePath;
+use crate::route::Method;
+
+/// Where an argument comes from.
+pub(crate) enum Argument {
+    /// A type that reads itself from the request.
+    Extracted(Type),
+    /// A header that `#[header("name")]` names.
+    Header { name: LitStr, ty: Type },
+}
+
+/// Arguments that read the body.
+const BODIES: [&str; 3] = ["Json", "Text", "Bytes"];
+
+/// Types that are one value of a path, and never several.
+const SINGLE_VALUES: [&str; 16] = [
+    "String", "bool", "char", "u8", "u16", "u32", "u64", "usize", "i8", "i16", "i32", "i64", "isize", "f32", "f64",
+    "Box",
+];
+
+/// Checks a handler and returns its arguments, taking `#[header]` off them.
+pub(crate) fn parse(function: &mut ItemFn, method: Method, path: &RoutePath) -> Result<Vec<Argument>> {
+    check_signature(function)?;
+    let mut arguments = Vec::new();
+    let mut body: Option<String> = None;
+    for input in &mut function.sig.inputs {
+        let FnArg::Typed(input) = input else { continue };
+        let ty = (*input.ty).clone();
+        if let Some(name) = take_header(&mut input.attrs)? {
+            arguments.push(Argument::Header { name, ty });
+            continue;
+        }
+        if let Some((name, argument)) = named(&ty) {
+            if name == "Path" {
+                check_path(&ty, argument, path)?;
+            }
+            if BODIES.contains(&name.as_str()) {
+                check_body(&ty, &name, method, body.replace(name.clone()))?;
+            }
+        }
+        arguments.push(Argument::Extracted(ty));
+    }
+    Ok(arguments)
+}
+
+/// Refuses what no handler can be.
+pub(crate) fn check_signature(function: &ItemFn) -> Result<()> {
+    let signature = &function.sig;
+    let refuse = |span: Span, message: &str| Err(Error::new(span, message));
+    if let Some(token) = &signature.asyncness {
+        return refuse(token.span(), "a handler is not `async`: the host waits for it, so write a plain `fn`");
+    }
+    if let Safety::Unsafe(token) = &signature.safety {
+        return refuse(token.span(), "a handler is not `unsafe`: write a plain `fn`");
+    }
+    if let Some(receiver) = signature.receiver() {
+        return refuse(
+            receiver.span(),
+            "a handler has no `self`: write a function, and take what it needs as arguments",
+        );
+    }
+    if !signature.generics.params.is_empty() {
+        return refuse(signature.generics.span(), "a handler is not generic: write the types that it takes");
+    }
+    if let Some(attribute) = function.attrs.iter().find(|attribute| attribute.path().is_ident("cfg")) {
+        return refuse(attribute.span(), "a handler is not conditional: it is in the manifest either way");
+    }
+    for input in &signature.inputs {
+        if let FnArg::Typed(input) = input
+            && let Type::ImplTrait(ty) = &*input.ty
+        {
+            return refuse(ty.span(), "a handler is not generic: write the type that it takes");
+        }
+    }
+    match signature.output {
+        ReturnType::Default => refuse(
+            signature.paren_token.span.close(),
+            "a handler returns its response: write for example `-> Result<Json<Order>>` or `-> NoContent`",
+        ),
+        ReturnType::Type(..) => Ok(()),
+    }
+}
+
+fn check_body(ty: &Type, name: &str, method: Method, before: Option<String>) -> Result<()> {
+    if let Some(before) = before {
+        let message = format!("the body is read once, and `{before}` has it: take one of `Json`, `Text` and `Bytes`");
+        return Err(Error::new(ty.span(), message));
+    }
+    if method.is_without_body() {
+        let method = method.name();
+        let message = format!("a {method} request has no body to read as `{name}`: use `#[post]`, or take a `Query`");
+        return Err(Error::new(ty.span(), message));
+    }
+    Ok(())
+}
+
+fn check_path(ty: &Type, argument: Option<&Type>, path: &RoutePath) -> Result<()> {
+    let refuse = |message: String| Err(Error::new(ty.span(), message));
+    let elements = match argument {
+        Some(Type::Tuple(tuple)) => tuple.elems.len(),
+        Some(other) if named(other).is_some_and(|(name, _)| SINGLE_VALUES.contains(&name.as_str())) => 1,
+        _ if path.params.is_empty() => 0,
+        _ => return Ok(()),
+    };
+    match path.params.as_slice() {
+        [] => refuse("the route's path has no parameter to read: write one in braces, like `/{id}`".into()),
+        params if params.len() == elements => Ok(()),
+        [name] => refuse(format!("the route's path has one parameter, `{name}`: write `Path<T>` with one type")),
+        params => {
+            let types = vec!["_"; params.len()].join(", ");
+            let names = params.join("`, `");
+            refuse(format!("the route's path has the parameters `{names}`: write `Path<({types})>`"))
+        }
+    }
+}
+
+/// Returns the last name of a type's path and its first type argument, looking into `Option` and `Result`.
+fn named(ty: &Type) -> Option<(String, Option<&Type>)> {
+    let Type::Path(path) = ty else { return None };
+    let last = path.path.segments.last()?;
+    let argument = match &last.arguments {
+        PathArguments::AngleBracketed(arguments) => arguments.args.iter().find_map(|argument| match argument {
+            GenericArgument::Type(ty) => Some(ty),
+            _ => None,
+        }),
+        _ => None,
+    };
+    match (last.ident.to_string().as_str(), argument) {
+        ("Option" | "Result", Some(inner)) => named(inner),
+        (name, argument) => Some((name.to_owned(), argument)),
+    }
+}
+
+fn take_header(attributes: &mut Vec<Attribute>) -> Result<Option<LitStr>> {
+    let Some(position) = attributes.iter().position(|attribute| attribute.path().is_ident("header")) else {
+        return Ok(None);
+    };
+    let attribute = attributes.remove(position);
+    let wrong = |_| Error::new(attribute.span(), "name the header: write for example `#[header(\"if-match\")]`");
+    attribute.parse_args().map(Some).map_err(wrong)
+}

@@ -1,0 +1,106 @@
+//! The attributes of `backplane-sdk`, which re-exports them: a plugin depends on that crate only.
+//!
+//! `plugin` reads a whole module. From the functions and the struct that carry one of the other attributes it
+//! writes the manifest and the dispatch, and leaves everything else in the module as it is. The other attributes
+//! exist as macros too, for their documentation and to say where they belong.
+//!
+//! Nothing here knows a host, a clock or a file: the same source always becomes the same plugin.
+
+mod arguments;
+mod attribute;
+mod description;
+mod expand;
+mod manifest;
+mod options;
+mod path;
+mod plugin;
+mod route;
+mod settings;
+mod units;
+
+use proc_macro::TokenStream;
+use syn::parse_macro_input;
+
+/// Makes a plugin of a module.
+///
+/// | Option | Default | Meaning |
+/// |---|---|---|
+/// | `name = "orders"` | the module's name, `-` for `_` | name in the host, and its routes' mount |
+/// | `version = "1.2.0"` | the crate's | semantic version |
+/// | `description = "..."` | first sentence of the module's documentation, else the crate's description | for people |
+/// | `instance = "reused"` | `"fresh"` | may an instance answer many calls, one after another? |
+/// | `memory = "64MiB"` | the host's | linear memory of one instance |
+/// | `response = "8MiB"` | the host's | longest response body |
+/// | `concurrency = 16` | the host's | calls that run at the same time |
+/// | `timeout = "5s"` | the host's | wall time of one call |
+/// | `cpu = "500ms"` | the host's | CPU time of one call |
+///
+/// Sizes are written in `B`, `KiB`, `MiB` or `GiB`, times in `ms`, `s` or `min`. The operator's maximum wins.
+///
+/// The module gains a type `Plugin`, which tests send their requests to. A crate holds one plugin.
+///
+/// ```ignore
+/// #[backplane_sdk::plugin(instance = "reused", memory = "32MiB")]
+/// mod orders {
+///     use backplane_sdk::prelude::*;
+///
+///     /// Returns one order.
+///     #[get("/{id}", roles("clerk", "admin"))]
+///     fn show_order(Path(id): Path<String>) -> Result<Json<Order>> { ... }
+/// }
+/// ```
+#[proc_macro_attribute]
+pub fn plugin(options: TokenStream, module: TokenStream) -> TokenStream {
+    let module = parse_macro_input!(module as syn::Item);
+    plugin::expand(options.into(), module).into()
+}
+
+macro_rules! route_attributes {
+    ($($name:ident $what:literal),*) => {$(
+        #[doc = concat!("Answers ", $what, ". For functions in a module with `#[plugin]`.")]
+        ///
+        /// The path is below the plugin's mount. Its segments are literal, `{name}` for one segment, or `{*name}` at
+        /// the end for the rest. The first sentence of the function's documentation becomes the route's summary.
+        ///
+        /// | Option | Default | Meaning |
+        /// |---|---|---|
+        /// | `public` | | anybody may call |
+        /// | `signed_in` | this | any verified caller may |
+        /// | `roles("clerk", "admin")` | | a verified caller with one of the roles may |
+        /// | `transaction = "write"` | `"read"` for GET, HEAD, OPTIONS, else `"write"` | or `"none"` |
+        /// | `headers("if-match")` | none | request headers to receive besides `content-type` |
+        /// | `body_max = "64KiB"` | the host's | longest request body |
+        /// | `timeout = "2s"` | the plugin's | wall time of one call |
+        #[proc_macro_attribute]
+        pub fn $name(_: TokenStream, item: TokenStream) -> TokenStream {
+            attribute::misplaced(stringify!($name), item.into()).into()
+        }
+    )*};
+}
+
+route_attributes! {
+    get "`GET` requests, and `HEAD` where no other route does", post "`POST` requests", put "`PUT` requests",
+    patch "`PATCH` requests", delete "`DELETE` requests", head "`HEAD` requests", options "`OPTIONS` requests",
+    any "every method that no other route of the same path names"
+}
+
+/// Runs a function once in every new instance, before its first call. For a module with `#[plugin]`.
+///
+/// It takes nothing and returns `Result<()>`. When it fails, the plugin is not published. A fresh instance runs it
+/// for every call, so it suits plugins with `instance = "reused"` best.
+#[proc_macro_attribute]
+pub fn init(_: TokenStream, item: TokenStream) -> TokenStream {
+    attribute::misplaced("init", item.into()).into()
+}
+
+/// Declares the plugin's settings as a struct. For a module with `#[plugin]`.
+///
+/// Every field is a setting of its name, described by its documentation. `String` is a string, `bool` a boolean, a
+/// number is one, `Vec` an array and any other type an object. The operator must give a value, unless the field is
+/// an `Option` or has a default: `#[default(5)]`, `#[default("text")]`, `#[default(["a", "b"])]`.
+///
+/// A handler reads them all with the argument `Config(settings): Config<Settings>`.
+#[proc_macro_attribute]
+pub fn config(_: TokenStream, item: TokenStream) -> TokenStream {
+    attribute::misplaced("config", item.into()).into()
+}

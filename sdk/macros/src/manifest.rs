@@ -1,0 +1,156 @@
+//! The manifest, in the order and with the names of `wit/manifest.schema.json`.
+
+use serde::Serialize;
+
+/// Version of the contract that this SDK is built for.
+const API: &str = "1.0";
+
+/// Longest manifest that a host reads, in bytes.
+pub(crate) const BYTES_MAX: usize = 64 << 10;
+
+/// What a plugin says about itself before any of its code runs.
+#[derive(Serialize)]
+pub(crate) struct Manifest {
+    api: &'static str,
+    pub(crate) name: String,
+    pub(crate) version: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) description: Option<String>,
+    pub(crate) instance: &'static str,
+    #[serde(skip_serializing_if = "Limits::is_empty")]
+    pub(crate) limits: Limits,
+    pub(crate) routes: Vec<Route>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) config: Vec<Setting>,
+}
+
+/// What the plugin needs where the host's defaults do not fit.
+#[derive(Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Limits {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) memory_bytes_max: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) response_bytes_max: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) concurrency_max: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) timeout_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) cpu_ms: Option<u64>,
+}
+
+/// One route; a request names it by its position.
+#[derive(Clone, Serialize)]
+pub(crate) struct Route {
+    pub(crate) method: &'static str,
+    pub(crate) path: String,
+    pub(crate) handler: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) summary: Option<String>,
+    pub(crate) access: Access,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) transaction: Option<&'static str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) headers: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) body_bytes_max: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) timeout_ms: Option<u64>,
+}
+
+/// Who may call.
+#[derive(Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Access {
+    Public,
+    #[default]
+    SignedIn,
+    Roles(Vec<String>),
+}
+
+/// A setting that the operator may or must give.
+#[derive(Clone, Serialize)]
+pub(crate) struct Setting {
+    pub(crate) key: String,
+    #[serde(rename = "type")]
+    pub(crate) kind: &'static str,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) required: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) default: Option<serde_json::Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) description: Option<String>,
+}
+
+impl Manifest {
+    pub(crate) fn new(name: String, version: String) -> Self {
+        Manifest {
+            api: API,
+            name,
+            version,
+            description: None,
+            instance: "fresh",
+            limits: Limits::default(),
+            routes: Vec::new(),
+            config: Vec::new(),
+        }
+    }
+
+    /// Returns the manifest as compact JSON.
+    pub(crate) fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("text, numbers and lists of them always have a JSON form")
+    }
+}
+
+impl Limits {
+    fn is_empty(&self) -> bool {
+        *self == Limits::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Access, Limits, Manifest, Route, Setting};
+
+    #[test]
+    fn says_only_what_differs_from_the_defaults() {
+        let mut manifest = Manifest::new("orders".into(), "1.0.0".into());
+        assert_eq!(
+            manifest.to_json(),
+            r#"{"api":"1.0","name":"orders","version":"1.0.0","instance":"fresh","routes":[]}"#
+        );
+        manifest.limits = Limits { timeout_ms: Some(500), ..Limits::default() };
+        manifest.routes.push(Route {
+            method: "GET",
+            path: "/{id}".into(),
+            handler: "show_order".into(),
+            summary: None,
+            access: Access::Roles(vec!["clerk".into()]),
+            transaction: None,
+            headers: vec!["if-match".into()],
+            body_bytes_max: Some(0),
+            timeout_ms: None,
+        });
+        manifest.config.push(Setting {
+            key: "limit".into(),
+            kind: "integer",
+            required: false,
+            default: Some(5.into()),
+            description: None,
+        });
+        let json = manifest.to_json();
+        let expected = concat!(
+            r#""limits":{"timeout_ms":500},"routes":[{"method":"GET","path":"/{id}","handler":"show_order","#,
+            r#""access":{"roles":["clerk"]},"headers":["if-match"],"body_bytes_max":0}],"#,
+            r#""config":[{"key":"limit","type":"integer","default":5}]}"#
+        );
+        assert!(json.ends_with(expected), "{json}");
+    }
+
+    #[test]
+    fn writes_access_as_the_schema_names_it() {
+        let json = |access: &Access| serde_json::to_string(access).expect("an access is plain data");
+        assert_eq!(json(&Access::Public), r#""public""#);
+        assert_eq!(json(&Access::SignedIn), r#""signed-in""#);
+    }
+}

@@ -1,0 +1,221 @@
+//! The module with `#[plugin]`: reading all of it, and refusing what cannot be a plugin.
+
+use std::collections::BTreeMap;
+
+use proc_macro2::{Span, TokenStream};
+use quote::quote;
+use syn::parse::Parser;
+use syn::spanned::Spanned;
+use syn::{Attribute, Error, Ident, Item, ItemFn, ItemMod, Result, ReturnType};
+
+use crate::attribute::{Role, take_roles};
+use crate::description::{first_sentence, shorten};
+use crate::manifest::{BYTES_MAX, Manifest};
+use crate::options::parse_options;
+use crate::route::Route;
+use crate::settings::Settings;
+use crate::{arguments, expand};
+
+const OPTIONS: [&str; 9] =
+    ["name", "version", "description", "instance", "memory", "response", "concurrency", "timeout", "cpu"];
+
+/// Most routes that the manifest's schema accepts.
+const ROUTES_MAX: usize = 1000;
+
+/// What the module declares.
+#[derive(Default)]
+pub(crate) struct Declared {
+    pub(crate) routes: Vec<Route>,
+    pub(crate) init: Option<Ident>,
+    pub(crate) settings: Option<Settings>,
+}
+
+/// Expands the attribute. When something is wrong, the module stays as it is, so that the errors are the only ones.
+pub(crate) fn expand(options: TokenStream, item: Item) -> TokenStream {
+    let Item::Mod(mut module) = item else {
+        return Error::new(item.span(), "`#[plugin]` belongs on a module: `mod orders { ... }`").into_compile_error();
+    };
+    match read(options, &mut module) {
+        Ok((manifest, declared)) => expand::expand(&module, &manifest, &declared),
+        Err(error) => {
+            let error = error.into_compile_error();
+            // The stub keeps tests from failing with errors of their own.
+            quote! { #error #[allow(unused)] #module }
+        }
+    }
+}
+
+fn read(options: TokenStream, module: &mut ItemMod) -> Result<(String, Declared)> {
+    let name_span = module.ident.span();
+    let mut errors = Errors::default();
+    let mut manifest =
+        Manifest::new(module.ident.to_string().trim_start_matches("r#").replace('_', "-"), crate_version());
+    manifest.description = first_sentence(&module.attrs).or_else(crate_description);
+    errors.note(apply(options, &mut manifest));
+    let Some((_, items)) = &mut module.content else {
+        return Err(Error::new(name_span, "`#[plugin]` needs the module's content here: write `mod orders { ... }`"));
+    };
+    let mut declared = Declared::default();
+    for item in items {
+        errors.note(declared.read(item));
+    }
+    errors.note(declared.check(name_span));
+    errors.note(check_name(&manifest.name, name_span));
+    errors.finish()?;
+
+    manifest.routes = declared.routes.iter_mut().map(|route| route.manifest.clone()).collect();
+    manifest.config =
+        declared.settings.iter().flat_map(|settings| &settings.fields).map(|field| field.manifest.clone()).collect();
+    let json = manifest.to_json();
+    if json.len() > BYTES_MAX {
+        return Err(Error::new(
+            name_span,
+            "the manifest is longer than 64 KiB: make two plugins, or shorten the texts",
+        ));
+    }
+    Ok((json, declared))
+}
+
+fn crate_version() -> String {
+    std::env::var("CARGO_PKG_VERSION").unwrap_or_else(|_| "0.0.0".into())
+}
+
+fn crate_description() -> Option<String> {
+    std::env::var("CARGO_PKG_DESCRIPTION").ok().filter(|text| !text.is_empty()).map(|text| shorten(&text))
+}
+
+fn apply(options: TokenStream, manifest: &mut Manifest) -> Result<()> {
+    for option in Parser::parse2(|input: syn::parse::ParseStream<'_>| parse_options(input, &OPTIONS), options)? {
+        let limits = &mut manifest.limits;
+        match option.name.as_str() {
+            "name" => {
+                let name = option.text()?;
+                check_name(&name.value(), name.span())?;
+                manifest.name = name.value();
+            }
+            "version" => manifest.version = option.text()?.value(),
+            "description" => manifest.description = Some(shorten(&option.text()?.value())),
+            "instance" => manifest.instance = option.choice(&["fresh", "reused"])?,
+            "memory" => limits.memory_bytes_max = Some(option.bytes()?),
+            "response" => limits.response_bytes_max = Some(option.bytes()?),
+            "concurrency" => limits.concurrency_max = Some(option.count()?),
+            "timeout" => limits.timeout_ms = Some(option.millis()?),
+            "cpu" => limits.cpu_ms = Some(option.millis()?),
+            other => unreachable!("`{other}` is in `OPTIONS`, and has no meaning here"),
+        }
+    }
+    Ok(())
+}
+
+fn check_name(name: &str, span: Span) -> Result<()> {
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if !name.is_empty() && name.len() <= 63 && !name.starts_with('-') && name.chars().all(fits) {
+        return Ok(());
+    }
+    let message = format!(
+        "`{name}` cannot be a plugin's name, which is up to 63 of `a-z`, `0-9` and `-`: write `#[plugin(name = \"...\")]`"
+    );
+    Err(Error::new(span, message))
+}
+
+impl Declared {
+    /// Reads one item of the module, and takes this crate's attributes off it.
+    fn read(&mut self, item: &mut Item) -> Result<()> {
+        let Some(attributes) = attributes_of(item) else { return Ok(()) };
+        let roles = take_roles(attributes);
+        if let [_, (_, second), ..] = roles.as_slice() {
+            let message = "one attribute of the plugin is enough for an item: write a function for each";
+            return Err(Error::new(second.span(), message));
+        }
+        let Some((role, attribute)) = roles.first() else { return Ok(()) };
+        match (role, item) {
+            (Role::Route(method), Item::Fn(function)) => {
+                self.routes.push(Route::parse(*method, attribute, function)?);
+                Ok(())
+            }
+            (Role::Init, Item::Fn(function)) => self.read_init(attribute, function),
+            (Role::Config, Item::Struct(item)) if self.settings.is_none() => {
+                self.settings = Some(Settings::parse(item)?);
+                Ok(())
+            }
+            (Role::Config, Item::Struct(item)) => {
+                Err(Error::new(item.ident.span(), "a plugin has one `#[config]` struct: put all settings there"))
+            }
+            (Role::Config, _) => Err(Error::new(attribute.span(), "`#[config]` belongs on a struct")),
+            (Role::Route(_) | Role::Init, _) => {
+                Err(Error::new(attribute.span(), "this attribute belongs on a function"))
+            }
+        }
+    }
+
+    fn read_init(&mut self, attribute: &Attribute, function: &ItemFn) -> Result<()> {
+        if self.init.is_some() {
+            return Err(Error::new(attribute.span(), "a plugin has one `#[init]` function: do everything there"));
+        }
+        let has_output = matches!(function.sig.output, ReturnType::Type(..));
+        if !function.sig.inputs.is_empty() || !has_output {
+            let message = "an `#[init]` function takes nothing and may fail: write `fn start() -> Result<()>`";
+            return Err(Error::new(function.sig.ident.span(), message));
+        }
+        arguments::check_signature(function)?;
+        self.init = Some(function.sig.ident.clone());
+        Ok(())
+    }
+
+    /// Refuses what only shows when the whole module is known.
+    fn check(&self, name_span: Span) -> Result<()> {
+        if self.routes.is_empty() {
+            let message =
+                "a plugin answers something: write a function with `#[get(\"/\")]` or another route attribute";
+            return Err(Error::new(name_span, message));
+        }
+        if self.routes.len() > ROUTES_MAX {
+            return Err(Error::new(name_span, format!("a plugin has at most {ROUTES_MAX} routes")));
+        }
+        let mut errors = Errors::default();
+        let mut seen = BTreeMap::new();
+        for route in &self.routes {
+            let key = (route.manifest.method, route.path.shape.as_str());
+            if let Some(first) = seen.insert(key, &route.function) {
+                let message =
+                    format!("`{first}` already answers these requests: give one of them another path or method");
+                errors.note(Err(Error::new(route.path_span, message)));
+            }
+        }
+        errors.finish()
+    }
+}
+
+fn attributes_of(item: &mut Item) -> Option<&mut Vec<Attribute>> {
+    match item {
+        Item::Const(item) => Some(&mut item.attrs),
+        Item::Enum(item) => Some(&mut item.attrs),
+        Item::Fn(item) => Some(&mut item.attrs),
+        Item::Impl(item) => Some(&mut item.attrs),
+        Item::Mod(item) => Some(&mut item.attrs),
+        Item::Static(item) => Some(&mut item.attrs),
+        Item::Struct(item) => Some(&mut item.attrs),
+        Item::Trait(item) => Some(&mut item.attrs),
+        Item::Type(item) => Some(&mut item.attrs),
+        _ => None,
+    }
+}
+
+/// Everything that is wrong, to be reported at once.
+#[derive(Default)]
+struct Errors(Option<Error>);
+
+impl Errors {
+    fn note(&mut self, outcome: Result<()>) {
+        if let Err(error) = outcome {
+            match &mut self.0 {
+                Some(first) => first.combine(error),
+                None => self.0 = Some(error),
+            }
+        }
+    }
+
+    fn finish(self) -> Result<()> {
+        self.0.map_or(Ok(()), Err)
+    }
+}

@@ -1,0 +1,34 @@
+//! What generated code calls and nobody else: the two exports, and the pieces that an attribute cannot write
+//! as plainly as a function can.
+
+use serde::de::DeserializeOwned;
+
+pub use crate::bindings::http::export_http;
+pub use crate::bindings::lifecycle::export_lifecycle;
+use crate::bindings::{http, lifecycle};
+pub use crate::config::field;
+use crate::{Call, Plugin, Problem, Request, Response, Result};
+
+type WireProblem = http::backplane::plugin::types::Problem;
+
+impl<P: Plugin> http::exports::backplane::plugin::http_handler::Guest for P {
+    fn handle(request: Request) -> Result<Response, WireProblem> {
+        P::handle(request).map_err(Problem::report)
+    }
+}
+
+impl<P: Plugin> lifecycle::exports::backplane::plugin::lifecycle::Guest for P {
+    fn init() -> Result<(), WireProblem> {
+        P::init().map_err(Problem::report)
+    }
+}
+
+/// Reads the argument that `#[header("name")]` marks.
+pub fn header<T: DeserializeOwned>(call: &Call, name: &str) -> Result<T> {
+    crate::extract::header(call, name)
+}
+
+/// Answers a route number that this plugin does not have: host and plugin disagree about the manifest.
+pub fn unknown_route(route: u32) -> Problem {
+    Problem::new(500, "internal", format!("route {route} is not in the plugin's manifest"))
+}

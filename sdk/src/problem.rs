@@ -1,0 +1,154 @@
+//! Failures: what the caller may see, and what only the operator may.
+
+use std::borrow::Cow;
+use std::error::Error;
+use std::fmt::Write;
+use std::panic::Location;
+
+use crate::bindings::http::backplane::plugin::types;
+use crate::log;
+
+/// What a handler returns, `Problem` being the usual error.
+pub type Result<T, E = Problem> = std::result::Result<T, E>;
+
+/// A failure, answered as `application/problem+json`; the request's transaction is rolled back.
+///
+/// `status`, `code` and `message` go to the caller. A `source` does not: it is written to the operator's log,
+/// with the line of code where it became a problem. `?` makes a problem of every [`std::error::Error`]: status
+/// 500, code `internal`, the error as its source. So an error is never shown to a caller by accident.
+///
+/// ```
+/// use backplane_sdk::prelude::*;
+///
+/// fn find_quantity(stored: Option<&str>) -> Result<u32> {
+///     let text = stored.or_not_found("no such item")?;   // 404 `not_found`
+///     Ok(text.parse()?)                                  // 500 `internal`, logged
+/// }
+/// # assert_eq!(find_quantity(None).unwrap_err().status(), 404);
+/// # assert_eq!(find_quantity(Some("x")).unwrap_err().status(), 500);
+/// ```
+#[derive(Debug)]
+pub struct Problem {
+    status: u16,
+    code: Cow<'static, str>,
+    message: Cow<'static, str>,
+    cause: Option<Cause>,
+}
+
+/// An error and the line that met it.
+#[derive(Debug)]
+struct Cause {
+    source: Box<dyn Error>,
+    location: &'static Location<'static>,
+}
+
+impl Problem {
+    /// Makes a problem of a status from 400 to 599, a stable code of `a-z`, `0-9` and `_`, and a sentence for
+    /// people. The host answers 500 and `plugin_error` in place of a status or a code that it cannot send.
+    pub fn new(status: u16, code: impl Into<Cow<'static, str>>, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { status, code: code.into(), message: message.into(), cause: None }
+    }
+
+    /// 400 `bad_request`: the request makes no sense as it is.
+    pub fn bad_request(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(400, "bad_request", message)
+    }
+
+    /// 403 `forbidden`: this caller may not do that.
+    pub fn forbidden(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(403, "forbidden", message)
+    }
+
+    /// 404 `not_found`: there is nothing of that name, or this caller may not know of it.
+    pub fn not_found(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(404, "not_found", message)
+    }
+
+    /// 409 `conflict`: the request does not fit the present state.
+    pub fn conflict(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(409, "conflict", message)
+    }
+
+    /// 422 `unprocessable`: the request is well formed, and what it says is not acceptable.
+    pub fn unprocessable(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(422, "unprocessable", message)
+    }
+
+    /// 500 `internal`: a fault of the plugin. The caller learns nothing of the source; the log does.
+    #[track_caller]
+    pub fn internal(source: impl Error + 'static) -> Self {
+        Self::new(500, "internal", "the plugin could not answer this request").with_source(source)
+    }
+
+    /// Replaces the code by one that the plugin's own callers can tell apart.
+    #[must_use]
+    pub fn with_code(mut self, code: impl Into<Cow<'static, str>>) -> Self {
+        self.code = code.into();
+        self
+    }
+
+    /// Adds the error behind the problem, for the log and never for the caller.
+    #[must_use]
+    #[track_caller]
+    pub fn with_source(mut self, source: impl Error + 'static) -> Self {
+        self.cause = Some(Cause { source: Box::new(source), location: Location::caller() });
+        self
+    }
+
+    /// Returns the HTTP status.
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// Returns the machine-readable code.
+    pub fn code(&self) -> &str {
+        &self.code
+    }
+
+    /// Returns the sentence that the caller reads.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// Logs the source, if there is one, and gives the rest to the host.
+    pub(crate) fn report(self) -> types::Problem {
+        if let Some(Cause { source, location }) = &self.cause {
+            log::error!(at = location, code = self.code, "{}", chain(source.as_ref()));
+        }
+        types::Problem { status: self.status, code: self.code.into_owned(), message: self.message.into_owned() }
+    }
+}
+
+/// Writes an error and everything behind it as one line: `outer: inner: innermost`.
+fn chain(error: &dyn Error) -> String {
+    let mut line = error.to_string();
+    let mut next = error.source();
+    while let Some(source) = next {
+        // Writing to a `String` cannot fail.
+        let _ = write!(line, ": {source}");
+        next = source.source();
+    }
+    line
+}
+
+impl<E: Error + 'static> From<E> for Problem {
+    #[track_caller]
+    fn from(source: E) -> Self {
+        Self::internal(source)
+    }
+}
+
+/// Turns an absent value into a problem.
+pub trait OptionExt<T> {
+    /// Returns the value, or the problem `not_found` of status 404.
+    ///
+    /// # Errors
+    /// The problem, when there is no value.
+    fn or_not_found(self, message: impl Into<Cow<'static, str>>) -> Result<T>;
+}
+
+impl<T> OptionExt<T> for Option<T> {
+    fn or_not_found(self, message: impl Into<Cow<'static, str>>) -> Result<T> {
+        self.ok_or_else(|| Problem::not_found(message))
+    }
+}

@@ -1,0 +1,44 @@
+//! The host's place, taken by a few values of the running thread.
+//!
+//! Everything here belongs to the thread, and so to the test that runs on it: tests do not see each other.
+//! [`get`], [`post`] and their like make a request that goes through the whole plugin, and the functions
+//! below set what the host would know. A handler can just as well be called as the function that it is.
+//!
+//! ```
+//! #[backplane_sdk::plugin]
+//! mod orders {
+//!     use backplane_sdk::prelude::*;
+//!
+//!     #[delete("/{id}", roles("clerk"))]
+//!     fn delete_order(caller: Principal, Path(id): Path<u64>) -> NoContent {
+//!         log::info!(order = id, "deleted by {}", caller.subject);
+//!         NoContent
+//!     }
+//! }
+//!
+//! use backplane_sdk::testing;
+//!
+//! assert_eq!(testing::delete("/7").send::<orders::Plugin>().status(), 401);
+//! assert_eq!(testing::delete("/7").signed_in("ada", ["clerk"]).send::<orders::Plugin>().status(), 204);
+//! assert_eq!(testing::take_logs()[0].message, "deleted by ada");
+//! # fn main() {}
+//! ```
+
+pub(crate) mod double;
+mod manifest;
+mod request;
+
+pub use double::{
+    Line, set_caller, set_config, set_log_level, set_remaining, set_request_id, set_trace_parent, take_logs,
+};
+pub use request::{TestRequest, TestResponse, delete, get, patch, post, put, request};
+
+use crate::{Plugin, Result};
+
+/// Runs the plugin's `#[init]` function, as every new instance does.
+///
+/// # Errors
+/// The problem that the function ended with.
+pub fn init<P: Plugin>() -> Result<()> {
+    P::init()
+}

@@ -1,0 +1,145 @@
+//! What the host knows, kept by the thread.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::context::Principal;
+use crate::log::Level;
+
+/// A line that the plugin logged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// How much it matters.
+    pub level: Level,
+    /// The formatted message.
+    pub message: String,
+    /// The fields in the order of the macro.
+    pub fields: Vec<(String, String)>,
+}
+
+struct Known {
+    caller: Option<Principal>,
+    request_id: String,
+    trace_parent: Option<String>,
+    remaining: Duration,
+    settings: BTreeMap<String, String>,
+    level: Level,
+    lines: Vec<Line>,
+}
+
+thread_local! {
+    static KNOWN: RefCell<Known> = const { RefCell::new(Known {
+        caller: None,
+        request_id: String::new(),
+        trace_parent: None,
+        remaining: Duration::from_secs(5),
+        settings: BTreeMap::new(),
+        level: Level::Trace,
+        lines: Vec::new(),
+    }) };
+}
+
+fn change<T>(change: impl FnOnce(&mut Known) -> T) -> T {
+    KNOWN.with_borrow_mut(change)
+}
+
+/// Sets who calls, for handlers that are called as functions. Nobody, unless set.
+pub fn set_caller(caller: impl Into<Option<Principal>>) {
+    let caller = caller.into();
+    change(|known| known.caller = caller);
+}
+
+/// Sets the request's id. Empty, unless set.
+pub fn set_request_id(id: impl Into<String>) {
+    let id = id.into();
+    change(|known| known.request_id = id);
+}
+
+/// Sets the caller's `traceparent`. None, unless set.
+pub fn set_trace_parent(trace_parent: impl Into<String>) {
+    let trace_parent = Some(trace_parent.into());
+    change(|known| known.trace_parent = trace_parent);
+}
+
+/// Sets the time left. Five seconds, unless set; it does not pass by itself.
+pub fn set_remaining(remaining: Duration) {
+    change(|known| known.remaining = remaining);
+}
+
+/// Sets what the operator would write for a setting.
+///
+/// # Panics
+/// When the value has no JSON form.
+pub fn set_config(key: impl Into<String>, value: impl Serialize) {
+    let json = serde_json::to_string(&value).expect("a setting in a test is plain data, which always has a JSON form");
+    change(|known| known.settings.insert(key.into(), json));
+}
+
+/// Sets the least level that is kept. Every level is, unless set.
+pub fn set_log_level(level: Level) {
+    change(|known| known.level = level);
+}
+
+/// Takes the lines that were logged since the last time.
+pub fn take_logs() -> Vec<Line> {
+    change(|known| std::mem::take(&mut known.lines))
+}
+
+/// Runs something with another caller, and puts the old one back.
+pub(super) fn with_caller<T>(caller: Option<Principal>, run: impl FnOnce() -> T) -> T {
+    let before = change(|known| std::mem::replace(&mut known.caller, caller));
+    let outcome = run();
+    set_caller(before);
+    outcome
+}
+
+/// Returns the caller that was set.
+pub(super) fn caller() -> Option<Principal> {
+    context::caller()
+}
+
+/// Stands in for the interface `context`.
+pub(crate) mod context {
+    use super::{Principal, change};
+
+    pub(crate) fn caller() -> Option<Principal> {
+        change(|known| known.caller.clone())
+    }
+
+    pub(crate) fn request_id() -> String {
+        change(|known| known.request_id.clone())
+    }
+
+    pub(crate) fn trace_parent() -> Option<String> {
+        change(|known| known.trace_parent.clone())
+    }
+
+    pub(crate) fn remaining_ms() -> u32 {
+        change(|known| known.remaining.as_millis().try_into().unwrap_or(u32::MAX))
+    }
+}
+
+/// Stands in for the interface `config`.
+pub(crate) mod config {
+    use super::change;
+
+    pub(crate) fn get(key: &str) -> Option<String> {
+        change(|known| known.settings.get(key).cloned())
+    }
+}
+
+/// Stands in for the interface `log`.
+pub(crate) mod log {
+    use super::{Level, Line, change};
+
+    pub(crate) fn enabled(level: Level) -> bool {
+        change(|known| level >= known.level)
+    }
+
+    pub(crate) fn log(level: Level, message: &str, fields: &[(String, String)]) {
+        change(|known| known.lines.push(Line { level, message: message.into(), fields: fields.into() }));
+    }
+}

@@ -1,0 +1,121 @@
+//! The plugin's manifest as the host reads it, as far as a test needs it: which route a request takes, and who may.
+
+use percent_encoding::percent_decode_str;
+use serde::Deserialize;
+
+use crate::context::Principal;
+
+/// Longest request body of a route that does not say (`wit/manifest.schema.json`).
+const BODY_BYTES_MAX_DEFAULT: usize = 1 << 20;
+
+#[derive(Deserialize)]
+pub(super) struct Manifest {
+    pub(super) routes: Vec<Route>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Route {
+    method: String,
+    path: String,
+    access: Access,
+    #[serde(default)]
+    headers: Vec<String>,
+    #[serde(default = "body_bytes_max_default")]
+    pub(super) body_bytes_max: usize,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Access {
+    Public,
+    SignedIn,
+    Roles(Vec<String>),
+}
+
+/// Where a request goes.
+pub(super) enum Match<'a> {
+    Route { index: u32, route: &'a Route, params: Vec<String> },
+    NoSuchPath,
+    NoSuchMethod,
+}
+
+fn body_bytes_max_default() -> usize {
+    BODY_BYTES_MAX_DEFAULT
+}
+
+impl Manifest {
+    /// Finds the route of a request: the most literal path first, then its method, `HEAD` by `GET`, `ANY` last.
+    pub(super) fn find(&self, method: &str, path: &str) -> Match<'_> {
+        let mut fitting: Vec<_> = (0..)
+            .zip(&self.routes)
+            .filter_map(|(index, route)| {
+                let params = route.params_of(path)?;
+                Some((index, route, params))
+            })
+            .collect();
+        fitting.sort_by_key(|(_, route, _)| route.breadth());
+        let Some(breadth) = fitting.first().map(|(_, route, _)| route.breadth()) else { return Match::NoSuchPath };
+        fitting.retain(|(_, route, _)| route.breadth() == breadth);
+        let wanted = [method, if method == "HEAD" { "GET" } else { method }, "ANY"];
+        let position = wanted.iter().find_map(|name| fitting.iter().position(|(_, route, _)| route.method == *name));
+        let Some(position) = position else { return Match::NoSuchMethod };
+        let (index, route, params) = fitting.swap_remove(position);
+        Match::Route { index, route, params }
+    }
+}
+
+impl Route {
+    /// Returns the status that refuses a caller, if there is one.
+    pub(super) fn refusal(&self, caller: Option<&Principal>) -> Option<u16> {
+        match (&self.access, caller) {
+            (Access::Public, _) | (Access::SignedIn, Some(_)) => None,
+            (Access::SignedIn | Access::Roles(_), None) => Some(401),
+            (Access::Roles(roles), Some(caller)) => (!roles.iter().any(|role| caller.has_role(role))).then_some(403),
+        }
+    }
+
+    /// Returns whether the plugin receives a header, whose name is in lower case.
+    pub(super) fn wants_header(&self, name: &str) -> bool {
+        name == "content-type" || self.headers.iter().any(|wanted| wanted == name)
+    }
+
+    /// Returns the decoded parameters, when the path is one of this route's.
+    fn params_of(&self, path: &str) -> Option<Vec<String>> {
+        let mut params = Vec::new();
+        let mut rest = path.strip_prefix('/')?;
+        let mut pattern = self.path.strip_prefix('/')?;
+        loop {
+            let (expected, pattern_rest) = split(pattern);
+            let (given, given_rest) = split(rest);
+            if expected.starts_with("{*") {
+                params.push(decode(rest)?);
+                return Some(params);
+            }
+            if expected.starts_with('{') && !given.is_empty() {
+                params.push(decode(given)?);
+            } else if decode(given)? != expected {
+                return None;
+            }
+            match (pattern_rest, given_rest) {
+                (Some(next_pattern), Some(next_rest)) => (pattern, rest) = (next_pattern, next_rest),
+                (None, None) => return Some(params),
+                (Some(next_pattern), None) if next_pattern.starts_with("{*") => (pattern, rest) = (next_pattern, ""),
+                _ => return None,
+            }
+        }
+    }
+
+    /// Returns, segment by segment, how much else would fit: literal 0, parameter 1, wildcard 2.
+    fn breadth(&self) -> Vec<u8> {
+        let breadth = |segment: &str| u8::from(segment.starts_with('{')) + u8::from(segment.starts_with("{*"));
+        self.path.split('/').map(breadth).collect()
+    }
+}
+
+fn split(path: &str) -> (&str, Option<&str>) {
+    path.split_once('/').map_or((path, None), |(segment, rest)| (segment, Some(rest)))
+}
+
+fn decode(text: &str) -> Option<String> {
+    percent_decode_str(text).decode_utf8().ok().map(Into::into)
+}
