@@ -27,7 +27,6 @@
 //! use backplane_sdk::testing;
 //! testing::set_config("stranger", "Ada");
 //! assert_eq!(testing::get("/").send::<greetings::Plugin>().text(), "Hello, Ada");
-//! # fn main() {}
 //! ```
 
 use std::fmt;

@@ -19,7 +19,6 @@
 //! use backplane_sdk::testing;
 //! let response = testing::get("/Ada").send::<greetings::Plugin>();
 //! assert_eq!((response.status(), response.text()), (200, "Hello, Ada!"));
-//! # fn main() {}
 //! ```
 //!
 //! # Where to look

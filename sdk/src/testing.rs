@@ -21,7 +21,6 @@
 //! assert_eq!(testing::delete("/7").send::<orders::Plugin>().status(), 401);
 //! assert_eq!(testing::delete("/7").signed_in("ada", ["clerk"]).send::<orders::Plugin>().status(), 204);
 //! assert_eq!(testing::take_logs()[0].message, "deleted by ada");
-//! # fn main() {}
 //! ```
 
 pub(crate) mod double;

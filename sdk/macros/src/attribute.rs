@@ -42,7 +42,7 @@ pub(crate) fn take_roles(attributes: &mut Vec<Attribute>) -> Vec<(Role, Attribut
 }
 
 /// Answers an attribute that no `#[plugin]` module has taken off.
-pub(crate) fn misplaced(name: &str, item: TokenStream) -> TokenStream {
+pub(crate) fn misplaced(name: &str, item: &TokenStream) -> TokenStream {
     let message = format!("`#[{name}]` belongs on an item in a module with `#[backplane_sdk::plugin]`");
     let error = Error::new(proc_macro2::Span::call_site(), message).into_compile_error();
     quote! { #error #item }

@@ -46,6 +46,10 @@ pub(crate) fn expand(module: &ItemMod, manifest: &str, declared: &Declared) -> T
 
             #settings
 
+            // Outside of a component nobody calls the dispatch, and without this every handler would be dead code.
+            const _: fn(::backplane_sdk::Request) -> ::backplane_sdk::Result<::backplane_sdk::Response> =
+                <Plugin as ::backplane_sdk::Plugin>::handle;
+
             #[cfg(target_arch = "wasm32")]
             const _: () = {
                 ::backplane_sdk::export::export_http!(Plugin);

@@ -39,16 +39,7 @@ use syn::parse_macro_input;
 ///
 /// The module gains a type `Plugin`, which tests send their requests to. A crate holds one plugin.
 ///
-/// ```ignore
-/// #[backplane_sdk::plugin(instance = "reused", memory = "32MiB")]
-/// mod orders {
-///     use backplane_sdk::prelude::*;
-///
-///     /// Returns one order.
-///     #[get("/{id}", roles("clerk", "admin"))]
-///     fn show_order(Path(id): Path<String>) -> Result<Json<Order>> { ... }
-/// }
-/// ```
+/// [The crate's first page](index.html) shows one.
 #[proc_macro_attribute]
 pub fn plugin(options: TokenStream, module: TokenStream) -> TokenStream {
     let module = parse_macro_input!(module as syn::Item);
@@ -73,7 +64,7 @@ macro_rules! route_attributes {
         /// | `timeout = "2s"` | the plugin's | wall time of one call |
         #[proc_macro_attribute]
         pub fn $name(_: TokenStream, item: TokenStream) -> TokenStream {
-            attribute::misplaced(stringify!($name), item.into()).into()
+            attribute::misplaced(stringify!($name), &item.into()).into()
         }
     )*};
 }
@@ -90,7 +81,7 @@ route_attributes! {
 /// for every call, so it suits plugins with `instance = "reused"` best.
 #[proc_macro_attribute]
 pub fn init(_: TokenStream, item: TokenStream) -> TokenStream {
-    attribute::misplaced("init", item.into()).into()
+    attribute::misplaced("init", &item.into()).into()
 }
 
 /// Declares the plugin's settings as a struct. For a module with `#[plugin]`.
@@ -102,5 +93,5 @@ pub fn init(_: TokenStream, item: TokenStream) -> TokenStream {
 /// A handler reads them all with the argument `Config(settings): Config<Settings>`.
 #[proc_macro_attribute]
 pub fn config(_: TokenStream, item: TokenStream) -> TokenStream {
-    attribute::misplaced("config", item.into()).into()
+    attribute::misplaced("config", &item.into()).into()
 }

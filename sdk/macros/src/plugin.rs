@@ -48,9 +48,12 @@ pub(crate) fn expand(options: TokenStream, item: Item) -> TokenStream {
 fn read(options: TokenStream, module: &mut ItemMod) -> Result<(String, Declared)> {
     let name_span = module.ident.span();
     let mut errors = Errors::default();
-    let mut manifest =
-        Manifest::new(module.ident.to_string().trim_start_matches("r#").replace('_', "-"), crate_version());
-    manifest.description = first_sentence(&module.attrs).or_else(crate_description);
+    let mut manifest = Manifest::new(
+        module.ident.to_string().trim_start_matches("r#").replace('_', "-"),
+        crate_fact("CARGO_PKG_VERSION").unwrap_or_else(|| "0.0.0".into()),
+    );
+    manifest.description =
+        first_sentence(&module.attrs).or_else(|| crate_fact("CARGO_PKG_DESCRIPTION").as_deref().map(shorten));
     errors.note(apply(options, &mut manifest));
     let Some((_, items)) = &mut module.content else {
         return Err(Error::new(name_span, "`#[plugin]` needs the module's content here: write `mod orders { ... }`"));
@@ -63,7 +66,7 @@ fn read(options: TokenStream, module: &mut ItemMod) -> Result<(String, Declared)
     errors.note(check_name(&manifest.name, name_span));
     errors.finish()?;
 
-    manifest.routes = declared.routes.iter_mut().map(|route| route.manifest.clone()).collect();
+    manifest.routes = declared.routes.iter().map(|route| route.manifest.clone()).collect();
     manifest.config =
         declared.settings.iter().flat_map(|settings| &settings.fields).map(|field| field.manifest.clone()).collect();
     let json = manifest.to_json();
@@ -76,12 +79,10 @@ fn read(options: TokenStream, module: &mut ItemMod) -> Result<(String, Declared)
     Ok((json, declared))
 }
 
-fn crate_version() -> String {
-    std::env::var("CARGO_PKG_VERSION").unwrap_or_else(|_| "0.0.0".into())
-}
-
-fn crate_description() -> Option<String> {
-    std::env::var("CARGO_PKG_DESCRIPTION").ok().filter(|text| !text.is_empty()).map(|text| shorten(&text))
+/// Reads what cargo says about the crate that is being compiled.
+#[expect(clippy::disallowed_methods, reason = "cargo describes a crate to its macros through the environment")]
+fn crate_fact(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|text| !text.is_empty())
 }
 
 fn apply(options: TokenStream, manifest: &mut Manifest) -> Result<()> {

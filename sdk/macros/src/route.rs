@@ -2,6 +2,7 @@
 
 use proc_macro2::Span;
 use syn::parse::{ParseStream, Parser};
+use syn::spanned::Spanned;
 use syn::{Attribute, Error, ItemFn, LitStr, Meta, Result, Token};
 
 use crate::arguments::{self, Argument};
@@ -91,7 +92,7 @@ impl Route {
 
 fn parse_attribute(attribute: &Attribute) -> Result<(LitStr, Vec<AttributeOption>)> {
     let missing = |span| Error::new(span, "a route needs its path first: write for example `#[get(\"/{id}\")]`");
-    let Meta::List(list) = &attribute.meta else { return Err(missing(attribute.path().segments[0].ident.span())) };
+    let Meta::List(list) = &attribute.meta else { return Err(missing(attribute.path().span())) };
     let parser = |input: ParseStream<'_>| {
         let path: LitStr = input.parse().map_err(|error| missing(error.span()))?;
         if !input.is_empty() {

@@ -33,7 +33,6 @@ use crate::{Problem, Result};
 /// # use backplane_sdk::testing;
 /// # assert_eq!(testing::get("/orders/7/lines/2").send::<shop::Plugin>().text(), "order 7, line 2");
 /// # assert_eq!(testing::get("/orders/x").send::<shop::Plugin>().status(), 400);
-/// # fn main() {}
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Path<T>(pub T);
@@ -64,7 +63,7 @@ impl Params {
     where
         'static: 'de,
     {
-        self.names.iter().zip(self.values).map(|(name, value)| (*name, Field::new(*name, [Cow::Owned(value)])))
+        self.names.iter().zip(self.values).map(|(name, value)| (*name, Field::new(name, [Cow::Owned(value)])))
     }
 
     fn single<'de>(self) -> Result<Field<'de>, Error> {

@@ -1,0 +1,11 @@
+//! Plugins as authors write them, called as the host calls them: black-box tests of the attributes, the extractors,
+//! the responses and the test double.
+
+#![forbid(unsafe_code)]
+
+mod arguments;
+mod manifest;
+mod problems;
+mod responses;
+mod routes;
+mod settings;
