@@ -1,1 +1,110 @@
-//! To be written.
+//! The accept loop: from a listening socket to requests.
+//!
+//! hyper serves the connections; this module bounds them. A connection that stays silent, sends its headers slowly,
+//! comes on top of the caps or grows old is closed, and running out of file descriptors is waited out. Stopping lets
+//! requests in flight finish and takes no new ones.
+//!
+//! The loop owns all of its state, so that a request takes no lock here. This module does not know what a request
+//! means: its errors (a malformed head, 431 for too many headers) are hyper's, without a body.
+
+mod connection;
+mod open;
+mod peer;
+
+use std::{convert::Infallible, error::Error, io, net::SocketAddr, sync::Arc, time::Duration};
+
+use http::{Request, Response};
+use hyper::body::{Body, Incoming};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    time::{MissedTickBehavior, interval, sleep},
+};
+use tokio_util::sync::CancellationToken;
+use tower::Service;
+
+use self::{
+    connection::Protocols,
+    open::{Connections, origin_of},
+    peer::WithPeer,
+};
+use crate::config::HttpConfig;
+
+pub use self::peer::Peer;
+
+/// Pause after an error of `accept`, such as having no file descriptor left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Longest time between two looks for connections that are too old.
+const AGE_CHECK_INTERVAL_MAX: Duration = Duration::from_secs(30);
+
+/// Serves connections until `shutdown`, then drains them for at most `http.drain_timeout`.
+///
+/// A request carries its [`Peer`] as an extension.
+pub async fn serve<S, B>(listener: TcpListener, service: S, http: &HttpConfig, shutdown: CancellationToken)
+where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    let protocols = Arc::new(Protocols::new(http));
+    let mut connections = Connections::new(http);
+    let mut age_check = interval((http.connection_age_max / 16).min(AGE_CHECK_INTERVAL_MAX));
+    age_check.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let stop = async {
+        shutdown.cancelled().await;
+        sleep(http.drain_delay).await;
+    };
+    tokio::pin!(stop);
+    loop {
+        tokio::select! {
+            biased;
+            () = &mut stop => break,
+            () = connections.next_closed(), if !connections.is_empty() => {}
+            _ = age_check.tick() => connections.retire_old(),
+            (stream, peer) = accept(&listener) => {
+                let origin = origin_of(peer.ip());
+                if !connections.admit(origin) {
+                    continue;
+                }
+                let service = WithPeer::new(service.clone(), peer);
+                let protocols = Arc::clone(&protocols);
+                connections.spawn(origin, |stop| async move { protocols.serve(stream, service, stop).await });
+            }
+        }
+    }
+    drop(listener);
+    connections.drain(http.drain_timeout).await;
+}
+
+/// Takes the next connection; waits out errors.
+///
+/// # Cancel safety
+/// A cancelled call has taken no connection.
+async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                // Small answers must not wait for the client's acknowledgement of the one before.
+                if stream.set_nodelay(true).is_ok() {
+                    return (stream, peer);
+                }
+            }
+            Err(error) if is_the_clients(&error) => {}
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept connections");
+                sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Whether the connection was gone before it was accepted.
+fn is_the_clients(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+}
+
+#[cfg(test)]
+mod tests;

@@ -15,7 +15,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{
-    HeaderMap, HeaderName, HeaderValue, StatusCode,
+    HeaderName, HeaderValue, StatusCode,
     header::{ALLOW, CONTENT_TYPE, RETRY_AFTER},
 };
 use serde::Serialize;
@@ -38,7 +38,7 @@ pub struct ApiError {
     listed: bool,
     detail: Cow<'static, str>,
     source: Option<Box<dyn Error + Send + Sync>>,
-    headers: HeaderMap,
+    headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 /// The document as it is sent.
@@ -62,7 +62,7 @@ impl ApiError {
             listed: true,
             detail: detail.into(),
             source: None,
-            headers: HeaderMap::new(),
+            headers: Vec::new(),
         }
     }
 
@@ -79,7 +79,7 @@ impl ApiError {
             listed: false,
             detail: message.into(),
             source: None,
-            headers: HeaderMap::new(),
+            headers: Vec::new(),
         }
     }
 
@@ -122,7 +122,7 @@ impl ApiError {
 
     /// Adds a header to the response.
     pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.headers.insert(name, value);
+        self.headers.push((name, value));
         self
     }
 
@@ -186,7 +186,7 @@ impl IntoResponse for ApiError {
     fn into_response(mut self) -> Response {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = self.status;
-        *response.headers_mut() = std::mem::take(&mut self.headers);
+        response.headers_mut().extend(std::mem::take(&mut self.headers));
         response.headers_mut().insert(CONTENT_TYPE, PROBLEM_JSON);
         response.extensions_mut().insert(Arc::new(self));
         response

@@ -39,6 +39,7 @@ codes! {
     METHOD_NOT_ALLOWED = "method_not_allowed", METHOD_NOT_ALLOWED, "Method not allowed";
     REQUEST_TIMEOUT = "request_timeout", REQUEST_TIMEOUT, "The request took too long to arrive";
     NO_EARLIER_VERSION = "no_earlier_version", CONFLICT, "No earlier version";
+    SUPERSEDED = "superseded", CONFLICT, "Something newer came first";
     PAYLOAD_TOO_LARGE = "payload_too_large", PAYLOAD_TOO_LARGE, "Body too large";
     UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "Media type not supported";
     INVALID_PLUGIN = "invalid_plugin", UNPROCESSABLE_ENTITY, "Not a plugin that this host can load";
@@ -48,6 +49,7 @@ codes! {
     PLUGIN_INVALID_RESPONSE = "plugin_invalid_response", INTERNAL_SERVER_ERROR, "The plugin's response is not valid";
     PLUGIN_OUT_OF_MEMORY = "plugin_out_of_memory", INTERNAL_SERVER_ERROR, "The plugin reached its memory limit";
     PLUGIN_BUSY = "plugin_busy", SERVICE_UNAVAILABLE, "The plugin has no free place";
+    STARTING = "starting", SERVICE_UNAVAILABLE, "The server is starting";
     SHUTTING_DOWN = "shutting_down", SERVICE_UNAVAILABLE, "The server is shutting down";
     PLUGIN_TIMEOUT = "plugin_timeout", GATEWAY_TIMEOUT, "The plugin reached its time limit";
 }

@@ -1,0 +1,158 @@
+//! The connections that are open: how many there are, how old they get, and how they end.
+
+use std::{
+    collections::HashMap,
+    net::{IpAddr, Ipv6Addr},
+    time::Duration,
+};
+
+use tokio::{
+    sync::oneshot,
+    task::{Id, JoinSet},
+    time::{Instant, timeout},
+};
+
+use crate::config::HttpConfig;
+
+/// Tasks of the open connections. Dropping it cuts them.
+pub(super) struct Connections {
+    tasks: JoinSet<()>,
+    open: HashMap<Id, Open>,
+    by_origin: HashMap<IpAddr, u32>,
+    connections_max: usize,
+    connections_per_address_max: u32,
+    age_max: Duration,
+    opened: u32,
+    refused: u64,
+}
+
+/// One open connection.
+struct Open {
+    origin: IpAddr,
+    expires: Instant,
+    /// Dropping it asks the connection to end with its requests in flight.
+    stop: Option<oneshot::Sender<()>>,
+}
+
+impl Connections {
+    pub(super) fn new(http: &HttpConfig) -> Self {
+        Self {
+            tasks: JoinSet::new(),
+            open: HashMap::new(),
+            by_origin: HashMap::new(),
+            connections_max: usize::try_from(http.connections_max).unwrap_or(usize::MAX),
+            connections_per_address_max: http.connections_per_address_max,
+            age_max: http.connection_age_max,
+            opened: 0,
+            refused: 0,
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.tasks.is_empty()
+    }
+
+    /// Whether the caps leave room for one more connection from `origin`.
+    pub(super) fn admit(&mut self, origin: IpAddr) -> bool {
+        let from_origin = self.by_origin.get(&origin).copied().unwrap_or(0);
+        let is_free = self.tasks.len() < self.connections_max && from_origin < self.connections_per_address_max;
+        if !is_free {
+            self.refused += 1;
+            // An attacker must not fill the log: the first refusal, the second, the fourth and so on.
+            if self.refused.is_power_of_two() {
+                let (open, refused) = (self.tasks.len(), self.refused);
+                tracing::warn!(%origin, open, from_origin, refused, "too many connections: refused one");
+            }
+        }
+        is_free
+    }
+
+    /// Starts a connection's task. It is handed the signal to end.
+    pub(super) fn spawn<F>(&mut self, origin: IpAddr, task: impl FnOnce(oneshot::Receiver<()>) -> F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let (stop, stopped) = oneshot::channel();
+        let id = self.tasks.spawn(task(stopped)).id();
+        let expires = Instant::now() + self.age_max - self.jitter();
+        self.opened = self.opened.wrapping_add(1);
+        self.open.insert(id, Open { origin, expires, stop: Some(stop) });
+        *self.by_origin.entry(origin).or_default() += 1;
+    }
+
+    /// Waits until a connection has ended and forgets it.
+    ///
+    /// # Cancel safety
+    /// A cancelled call has forgotten no connection.
+    pub(super) async fn next_closed(&mut self) {
+        let id = match self.tasks.join_next_with_id().await {
+            Some(Ok((id, ()))) => id,
+            Some(Err(error)) => {
+                tracing::error!(%error, "a connection's task failed");
+                error.id()
+            }
+            None => return,
+        };
+        let Some(closed) = self.open.remove(&id) else { return };
+        if let Some(count) = self.by_origin.get_mut(&closed.origin) {
+            *count -= 1;
+            if *count == 0 {
+                self.by_origin.remove(&closed.origin);
+            }
+        }
+    }
+
+    /// Asks the connections that have reached their age to end.
+    pub(super) fn retire_old(&mut self) {
+        let now = Instant::now();
+        for connection in self.open.values_mut().filter(|connection| connection.expires <= now) {
+            connection.stop = None;
+        }
+    }
+
+    /// Asks all connections to end, waits for them, and cuts those that are left after `time_max`.
+    pub(super) async fn drain(mut self, time_max: Duration) {
+        for connection in self.open.values_mut() {
+            connection.stop = None;
+        }
+        let all_closed = async {
+            while !self.is_empty() {
+                self.next_closed().await;
+            }
+        };
+        if timeout(time_max, all_closed).await.is_err() {
+            tracing::warn!(connections = self.tasks.len(), "cut the connections that did not end in time");
+            self.tasks.shutdown().await;
+        }
+    }
+
+    /// Connections that were opened together must not end together: up to a tenth of the age, in 16 steps.
+    fn jitter(&self) -> Duration {
+        self.age_max / 160 * (self.opened % 16)
+    }
+}
+
+/// Returns what counts as one address: an IPv4 address, or the /64 that an IPv6 client has to itself.
+pub(super) fn origin_of(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => {
+            let [a, b, c, d, ..] = v6.segments();
+            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
+        }
+        v4 => v4,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::origin_of;
+
+    #[test]
+    fn a_client_is_an_ipv4_address_or_an_ipv6_network() {
+        for (address, origin) in
+            [("192.0.2.1", "192.0.2.1"), ("::ffff:192.0.2.1", "192.0.2.1"), ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::")]
+        {
+            assert_eq!(origin_of(address.parse().expect("an address")).to_string(), origin);
+        }
+    }
+}
