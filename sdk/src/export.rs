@@ -28,6 +28,11 @@ pub fn header<T: DeserializeOwned>(call: &Call, name: &str) -> Result<T> {
     crate::extract::header(call, name)
 }
 
+/// Returns the outcome of the function that `#[init]` marks.
+pub fn start<E: Into<Problem>>(outcome: Result<(), E>) -> Result<()> {
+    outcome.map_err(Into::into)
+}
+
 /// Answers a route number that this plugin does not have: host and plugin disagree about the manifest.
 pub fn unknown_route(route: u32) -> Problem {
     Problem::new(500, "internal", format!("route {route} is not in the plugin's manifest"))

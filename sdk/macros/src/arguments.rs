@@ -3,9 +3,13 @@
 //! A macro sees names, not types. What only a type can tell, such as whether something can be an argument at all,
 //! the generated code leaves to the compiler; here are the mistakes that a name gives away.
 
-use proc_macro2::Span;
-use syn::spanned::Spanned;
-use syn::{Attribute, Error, FnArg, GenericArgument, ItemFn, LitStr, PathArguments, Result, ReturnType, Safety, Type};
+use std::fmt::Display;
+
+use quote::ToTokens;
+use syn::{
+    Attribute, Error, FnArg, GenericArgument, ItemFn, LitStr, PathArguments, Result, ReturnType, Safety, Type,
+    parse_quote,
+};
 
 use crate::path::RoutePath;
 use crate::route::Method;
@@ -30,6 +34,8 @@ const SINGLE_VALUES: [&str; 16] = [
 /// Checks a handler and returns its arguments, taking `#[header]` off them.
 pub(crate) fn parse(function: &mut ItemFn, method: Method, path: &RoutePath) -> Result<Vec<Argument>> {
     check_signature(function)?;
+    // A handler owns what it takes, whatever it then does with it.
+    function.attrs.push(parse_quote!(#[allow(clippy::needless_pass_by_value)]));
     let mut arguments = Vec::new();
     let mut body: Option<String> = None;
     for input in &mut function.sig.inputs {
@@ -55,56 +61,55 @@ pub(crate) fn parse(function: &mut ItemFn, method: Method, path: &RoutePath) -> 
 /// Refuses what no handler can be.
 pub(crate) fn check_signature(function: &ItemFn) -> Result<()> {
     let signature = &function.sig;
-    let refuse = |span: Span, message: &str| Err(Error::new(span, message));
     if let Some(token) = &signature.asyncness {
-        return refuse(token.span(), "a handler is not `async`: the host waits for it, so write a plain `fn`");
+        return refuse(token, "a handler is not `async`: the host waits for it, so write a plain `fn`");
     }
     if let Safety::Unsafe(token) = &signature.safety {
-        return refuse(token.span(), "a handler is not `unsafe`: write a plain `fn`");
+        return refuse(token, "a handler is not `unsafe`: write a plain `fn`");
     }
     if let Some(receiver) = signature.receiver() {
-        return refuse(
-            receiver.span(),
-            "a handler has no `self`: write a function, and take what it needs as arguments",
-        );
+        return refuse(receiver, "a handler has no `self`: write a function, and take what it needs as arguments");
     }
     if !signature.generics.params.is_empty() {
-        return refuse(signature.generics.span(), "a handler is not generic: write the types that it takes");
+        return refuse(&signature.generics, "a handler is not generic: write the types that it takes");
     }
     if let Some(attribute) = function.attrs.iter().find(|attribute| attribute.path().is_ident("cfg")) {
-        return refuse(attribute.span(), "a handler is not conditional: it is in the manifest either way");
+        return refuse(attribute, "a handler is not conditional: it is in the manifest either way");
     }
     for input in &signature.inputs {
         if let FnArg::Typed(input) = input
             && let Type::ImplTrait(ty) = &*input.ty
         {
-            return refuse(ty.span(), "a handler is not generic: write the type that it takes");
+            return refuse(ty, "a handler is not generic: write the type that it takes");
         }
     }
     match signature.output {
         ReturnType::Default => refuse(
-            signature.paren_token.span.close(),
+            &signature.ident,
             "a handler returns its response: write for example `-> Result<Json<Order>>` or `-> NoContent`",
         ),
         ReturnType::Type(..) => Ok(()),
     }
 }
 
+fn refuse(tokens: impl ToTokens, message: impl Display) -> Result<()> {
+    Err(Error::new_spanned(tokens, message))
+}
+
 fn check_body(ty: &Type, name: &str, method: Method, before: Option<String>) -> Result<()> {
     if let Some(before) = before {
         let message = format!("the body is read once, and `{before}` has it: take one of `Json`, `Text` and `Bytes`");
-        return Err(Error::new(ty.span(), message));
+        return refuse(ty, message);
     }
     if method.is_without_body() {
         let method = method.name();
         let message = format!("a {method} request has no body to read as `{name}`: use `#[post]`, or take a `Query`");
-        return Err(Error::new(ty.span(), message));
+        return refuse(ty, message);
     }
     Ok(())
 }
 
 fn check_path(ty: &Type, argument: Option<&Type>, path: &RoutePath) -> Result<()> {
-    let refuse = |message: String| Err(Error::new(ty.span(), message));
     let elements = match argument {
         Some(Type::Tuple(tuple)) => tuple.elems.len(),
         Some(other) if named(other).is_some_and(|(name, _)| SINGLE_VALUES.contains(&name.as_str())) => 1,
@@ -112,13 +117,13 @@ fn check_path(ty: &Type, argument: Option<&Type>, path: &RoutePath) -> Result<()
         _ => return Ok(()),
     };
     match path.params.as_slice() {
-        [] => refuse("the route's path has no parameter to read: write one in braces, like `/{id}`".into()),
+        [] => refuse(ty, "the route's path has no parameter to read: write one in braces, like `/{id}`"),
         params if params.len() == elements => Ok(()),
-        [name] => refuse(format!("the route's path has one parameter, `{name}`: write `Path<T>` with one type")),
+        [name] => refuse(ty, format!("the route's path has one parameter, `{name}`: write `Path<T>` with one type")),
         params => {
             let types = vec!["_"; params.len()].join(", ");
             let names = params.join("`, `");
-            refuse(format!("the route's path has the parameters `{names}`: write `Path<({types})>`"))
+            refuse(ty, format!("the route's path has the parameters `{names}`: write `Path<({types})>`"))
         }
     }
 }
@@ -145,6 +150,6 @@ fn take_header(attributes: &mut Vec<Attribute>) -> Result<Option<LitStr>> {
         return Ok(None);
     };
     let attribute = attributes.remove(position);
-    let wrong = |_| Error::new(attribute.span(), "name the header: write for example `#[header(\"if-match\")]`");
+    let wrong = |_| Error::new_spanned(&attribute, "name the header: write for example `#[header(\"if-match\")]`");
     attribute.parse_args().map(Some).map_err(wrong)
 }

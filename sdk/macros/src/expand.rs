@@ -5,7 +5,7 @@
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{Ident, ItemMod, LitByteStr};
+use syn::{Ident, ItemMod, LitByteStr, ReturnType, Type};
 
 use crate::arguments::Argument;
 use crate::plugin::Declared;
@@ -64,6 +64,12 @@ fn arm(index: u32, route: &Route) -> TokenStream {
     let function = &route.function;
     let names = &route.path.params;
     let arguments = route.arguments.iter().map(argument);
+    let respond = match &route.output {
+        ReturnType::Type(_, ty) if !matches!(**ty, Type::ImplTrait(_)) => {
+            quote_spanned!(ty.span()=> <#ty as ::backplane_sdk::IntoResponse>::into_response)
+        }
+        _ => quote!(::backplane_sdk::IntoResponse::into_response),
+    };
     // A call without arguments needs no `mut`.
     let call = if route.arguments.is_empty() {
         quote!()
@@ -76,7 +82,7 @@ fn arm(index: u32, route: &Route) -> TokenStream {
     quote_spanned! {function.span()=>
         #index => {
             #call
-            ::backplane_sdk::IntoResponse::into_response(#function(#(#arguments),*))
+            #respond(#function(#(#arguments),*))
         }
     }
 }
@@ -95,7 +101,7 @@ fn argument(argument: &Argument) -> TokenStream {
 fn init(function: &Ident) -> TokenStream {
     quote_spanned! {function.span()=>
         fn init() -> ::backplane_sdk::Result<()> {
-            #function().map_err(::core::convert::Into::into)
+            ::backplane_sdk::export::start(#function())
         }
     }
 }

@@ -1,11 +1,10 @@
 //! Options of an attribute: `public`, `roles("clerk")`, `timeout = "2s"`.
 
 use std::collections::BTreeSet;
+use std::fmt::Display;
 
-use proc_macro2::Span;
 use syn::parse::{ParseStream, Parser};
 use syn::punctuated::Punctuated;
-use syn::spanned::Spanned;
 use syn::{Error, Expr, ExprLit, Lit, LitStr, Meta, Result, Token};
 
 use crate::units::{parse_bytes, parse_millis};
@@ -24,10 +23,10 @@ pub(crate) fn parse_options(input: ParseStream<'_>, known: &[&str]) -> Result<Ve
         let name = meta.path().get_ident().map(ToString::to_string).unwrap_or_default();
         if !known.contains(&name.as_str()) {
             let message = format!("unknown option `{name}`: the options here are {}", listed(known));
-            return Err(Error::new(meta.path().span(), message));
+            return Err(Error::new_spanned(meta.path(), message));
         }
         if !seen.insert(name.clone()) {
-            return Err(Error::new(meta.path().span(), format!("the option `{name}` is given twice")));
+            return Err(Error::new_spanned(meta.path(), format!("the option `{name}` is given twice")));
         }
         options.push(AttributeOption { name, meta });
     }
@@ -39,15 +38,16 @@ fn listed(names: &[&str]) -> String {
 }
 
 impl AttributeOption {
-    pub(crate) fn span(&self) -> Span {
-        self.meta.span()
+    /// Makes an error that points at the whole option.
+    pub(crate) fn error(&self, message: impl Display) -> Error {
+        Error::new_spanned(&self.meta, message)
     }
 
     /// Reads an option without a value.
     pub(crate) fn flag(&self) -> Result<()> {
         match &self.meta {
             Meta::Path(_) => Ok(()),
-            other => Err(Error::new(other.span(), format!("`{0}` takes no value: write `{0}`", self.name))),
+            _ => Err(self.error(format_args!("`{0}` takes no value: write `{0}`", self.name))),
         }
     }
 
@@ -55,7 +55,7 @@ impl AttributeOption {
     pub(crate) fn text(&self) -> Result<LitStr> {
         match self.value() {
             Some(Lit::Str(text)) => Ok(text.clone()),
-            _ => Err(Error::new(self.span(), format!("write `{} = \"...\"`, with text in quotes", self.name))),
+            _ => Err(self.error(format_args!("write `{} = \"...\"`, with text in quotes", self.name))),
         }
     }
 
@@ -71,7 +71,7 @@ impl AttributeOption {
 
     /// Reads `name = 16`.
     pub(crate) fn count(&self) -> Result<u64> {
-        let wrong = || Error::new(self.span(), format!("write `{} = 16`, a whole number from 1", self.name));
+        let wrong = || self.error(format_args!("write `{} = 16`, a whole number from 1", self.name));
         let Some(Lit::Int(number)) = self.value() else { return Err(wrong()) };
         number.base10_parse().ok().filter(|count| *count > 0).ok_or_else(wrong)
     }
@@ -79,7 +79,7 @@ impl AttributeOption {
     /// Reads `name = "64KiB"` as bytes.
     pub(crate) fn bytes(&self) -> Result<u64> {
         let Some(Lit::Str(text)) = self.value() else {
-            return Err(Error::new(self.span(), format!("write `{} = \"64KiB\"`, a size with its unit", self.name)));
+            return Err(self.error(format_args!("write `{} = \"64KiB\"`, a size with its unit", self.name)));
         };
         parse_bytes(&text.value()).map_err(|message| Error::new(text.span(), message))
     }
@@ -87,15 +87,14 @@ impl AttributeOption {
     /// Reads `name = "2s"` as milliseconds.
     pub(crate) fn millis(&self) -> Result<u64> {
         let Some(Lit::Str(text)) = self.value() else {
-            return Err(Error::new(self.span(), format!("write `{} = \"2s\"`, a time with its unit", self.name)));
+            return Err(self.error(format_args!("write `{} = \"2s\"`, a time with its unit", self.name)));
         };
         parse_millis(&text.value()).map_err(|message| Error::new(text.span(), message))
     }
 
     /// Reads `name("a", "b")`: 1 to 32 texts, as many as the manifest's schema accepts.
     pub(crate) fn texts(&self) -> Result<Vec<LitStr>> {
-        let wrong =
-            || Error::new(self.span(), format!("write `{}(\"...\", \"...\")`, 1 to 32 texts in quotes", self.name));
+        let wrong = || self.error(format_args!("write `{}(\"...\", \"...\")`, 1 to 32 texts in quotes", self.name));
         let Meta::List(list) = &self.meta else { return Err(wrong()) };
         let texts =
             Punctuated::<LitStr, Token![,]>::parse_terminated.parse2(list.tokens.clone()).map_err(|_| wrong())?;

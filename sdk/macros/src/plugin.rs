@@ -6,7 +6,7 @@ use proc_macro2::{Span, TokenStream};
 use quote::quote;
 use syn::parse::Parser;
 use syn::spanned::Spanned;
-use syn::{Attribute, Error, Ident, Item, ItemFn, ItemMod, Result, ReturnType};
+use syn::{Attribute, Error, FnArg, Ident, Item, ItemFn, ItemMod, Result, ReturnType};
 
 use crate::attribute::{Role, take_roles};
 use crate::description::{first_sentence, shorten};
@@ -30,18 +30,37 @@ pub(crate) struct Declared {
     pub(crate) settings: Option<Settings>,
 }
 
-/// Expands the attribute. When something is wrong, the module stays as it is, so that the errors are the only ones.
+/// Expands the attribute. When something is wrong, the errors come with the module as it was, so that the compiler
+/// adds none of its own.
 pub(crate) fn expand(options: TokenStream, item: Item) -> TokenStream {
     let Item::Mod(mut module) = item else {
         return Error::new(item.span(), "`#[plugin]` belongs on a module: `mod orders { ... }`").into_compile_error();
     };
+    if module.content.is_none() {
+        let message = "`#[plugin]` needs the module's content here: write `mod orders { ... }`";
+        return Error::new(module.ident.span(), message).into_compile_error();
+    }
     match read(options, &mut module) {
         Ok((manifest, declared)) => expand::expand(&module, &manifest, &declared),
         Err(error) => {
             let error = error.into_compile_error();
-            // The stub keeps tests from failing with errors of their own.
+            module.content.iter_mut().flat_map(|(_, items)| items).for_each(remove_inner_attributes);
             quote! { #error #[allow(unused)] #module }
         }
+    }
+}
+
+/// Takes off what the compiler would not know.
+fn remove_inner_attributes(item: &mut Item) {
+    let remove =
+        |attributes: &mut Vec<Attribute>, name| attributes.retain(|attribute| !attribute.path().is_ident(name));
+    match item {
+        Item::Fn(function) => function.sig.inputs.iter_mut().for_each(|input| match input {
+            FnArg::Typed(input) => remove(&mut input.attrs, "header"),
+            FnArg::Receiver(receiver) => remove(&mut receiver.attrs, "header"),
+        }),
+        Item::Struct(item) => item.fields.iter_mut().for_each(|field| remove(&mut field.attrs, "default")),
+        _ => {}
     }
 }
 
@@ -55,16 +74,14 @@ fn read(options: TokenStream, module: &mut ItemMod) -> Result<(String, Declared)
     manifest.description =
         first_sentence(&module.attrs).or_else(|| crate_fact("CARGO_PKG_DESCRIPTION").as_deref().map(shorten));
     errors.note(apply(options, &mut manifest));
-    let Some((_, items)) = &mut module.content else {
-        return Err(Error::new(name_span, "`#[plugin]` needs the module's content here: write `mod orders { ... }`"));
-    };
     let mut declared = Declared::default();
-    for item in items {
+    for item in module.content.iter_mut().flat_map(|(_, items)| items) {
         errors.note(declared.read(item));
     }
-    errors.note(declared.check(name_span));
+    errors.note(declared.check_duplicates());
     errors.note(check_name(&manifest.name, name_span));
     errors.finish()?;
+    declared.check_count(name_span)?;
 
     manifest.routes = declared.routes.iter().map(|route| route.manifest.clone()).collect();
     manifest.config =
@@ -126,7 +143,7 @@ impl Declared {
         let roles = take_roles(attributes);
         if let [_, (_, second), ..] = roles.as_slice() {
             let message = "one attribute of the plugin is enough for an item: write a function for each";
-            return Err(Error::new(second.span(), message));
+            return Err(Error::new_spanned(second, message));
         }
         let Some((role, attribute)) = roles.first() else { return Ok(()) };
         match (role, item) {
@@ -142,16 +159,16 @@ impl Declared {
             (Role::Config, Item::Struct(item)) => {
                 Err(Error::new(item.ident.span(), "a plugin has one `#[config]` struct: put all settings there"))
             }
-            (Role::Config, _) => Err(Error::new(attribute.span(), "`#[config]` belongs on a struct")),
+            (Role::Config, _) => Err(Error::new_spanned(attribute, "`#[config]` belongs on a struct")),
             (Role::Route(_) | Role::Init, _) => {
-                Err(Error::new(attribute.span(), "this attribute belongs on a function"))
+                Err(Error::new_spanned(attribute, "this attribute belongs on a function"))
             }
         }
     }
 
     fn read_init(&mut self, attribute: &Attribute, function: &ItemFn) -> Result<()> {
         if self.init.is_some() {
-            return Err(Error::new(attribute.span(), "a plugin has one `#[init]` function: do everything there"));
+            return Err(Error::new_spanned(attribute, "a plugin has one `#[init]` function: do everything there"));
         }
         let has_output = matches!(function.sig.output, ReturnType::Type(..));
         if !function.sig.inputs.is_empty() || !has_output {
@@ -163,16 +180,8 @@ impl Declared {
         Ok(())
     }
 
-    /// Refuses what only shows when the whole module is known.
-    fn check(&self, name_span: Span) -> Result<()> {
-        if self.routes.is_empty() {
-            let message =
-                "a plugin answers something: write a function with `#[get(\"/\")]` or another route attribute";
-            return Err(Error::new(name_span, message));
-        }
-        if self.routes.len() > ROUTES_MAX {
-            return Err(Error::new(name_span, format!("a plugin has at most {ROUTES_MAX} routes")));
-        }
+    /// Refuses two routes that would answer the same requests.
+    fn check_duplicates(&self) -> Result<()> {
         let mut errors = Errors::default();
         let mut seen = BTreeMap::new();
         for route in &self.routes {
@@ -184,6 +193,18 @@ impl Declared {
             }
         }
         errors.finish()
+    }
+
+    fn check_count(&self, name_span: Span) -> Result<()> {
+        match self.routes.len() {
+            0 => {
+                let message =
+                    "a plugin answers something: write a function with `#[get(\"/\")]` or another route attribute";
+                Err(Error::new(name_span, message))
+            }
+            1..=ROUTES_MAX => Ok(()),
+            _ => Err(Error::new(name_span, format!("a plugin has at most {ROUTES_MAX} routes"))),
+        }
     }
 }
 

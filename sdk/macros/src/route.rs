@@ -54,6 +54,7 @@ pub(crate) struct Route {
     pub(crate) path: RoutePath,
     pub(crate) path_span: Span,
     pub(crate) function: syn::Ident,
+    pub(crate) output: syn::ReturnType,
     pub(crate) arguments: Vec<Argument>,
 }
 
@@ -85,6 +86,7 @@ impl Route {
             path,
             path_span: path_text.span(),
             function: function.sig.ident.clone(),
+            output: function.sig.output.clone(),
             arguments,
         })
     }
@@ -108,7 +110,7 @@ fn apply(options: &[AttributeOption], route: &mut manifest::Route) -> Result<()>
     for option in options {
         let mut set_access = |access| {
             if std::mem::replace(&mut access_given, true) {
-                return Err(Error::new(option.span(), "write one of `public`, `signed_in` and `roles(...)`"));
+                return Err(option.error("write one of `public`, `signed_in` and `roles(...)`"));
             }
             route.access = access;
             Ok(())

@@ -4,7 +4,6 @@ use std::fmt::Display;
 
 use quote::ToTokens;
 use serde_json::Value;
-use syn::spanned::Spanned;
 use syn::{
     Attribute, Error, Expr, ExprLit, ExprUnary, Fields, Ident, ItemStruct, Lit, PathArguments, Result, Type, UnOp,
 };
@@ -33,7 +32,7 @@ impl Settings {
     /// Reads a struct, and takes `#[default]` off its fields.
     pub(crate) fn parse(item: &mut ItemStruct) -> Result<Self> {
         if !item.generics.params.is_empty() {
-            return Err(Error::new(item.generics.span(), "settings are not generic: write the types of the fields"));
+            return Err(Error::new_spanned(&item.generics, "settings are not generic: write the types of the fields"));
         }
         let Fields::Named(fields) = &mut item.fields else {
             return Err(Error::new(
@@ -98,7 +97,7 @@ fn take_default(attributes: &mut Vec<Attribute>) -> Result<Option<Expr>> {
         return Ok(None);
     };
     let attribute = attributes.remove(position);
-    attribute.parse_args().map(Some).map_err(|_| Error::new(attribute.span(), "write a value: `#[default(5)]`"))
+    attribute.parse_args().map(Some).map_err(|_| Error::new_spanned(&attribute, "write a value: `#[default(5)]`"))
 }
 
 /// Returns a default as JSON, when it has the setting's type.
@@ -115,14 +114,14 @@ fn default_of(expr: &Expr, kind: &str) -> Result<Value> {
     match kind {
         _ if fits => Ok(value),
         "object" => {
-            Err(Error::new(expr.span(), "a setting that is an object has no default: make the field an `Option`"))
+            Err(Error::new_spanned(expr, "a setting that is an object has no default: make the field an `Option`"))
         }
-        _ => Err(Error::new(expr.span(), format!("the default of this setting is of type {kind}, as its field is"))),
+        _ => Err(Error::new_spanned(expr, format!("the default of this setting is of type {kind}, as its field is"))),
     }
 }
 
 fn literal(expr: &Expr) -> Result<Value> {
-    let wrong = |why: &dyn Display| Error::new(expr.span(), format!("`{}` {why}", expr.to_token_stream()));
+    let wrong = |why: &dyn Display| Error::new_spanned(expr, format!("`{}` {why}", expr.to_token_stream()));
     match expr {
         Expr::Lit(ExprLit { lit, .. }) => match lit {
             Lit::Str(text) => Ok(text.value().into()),

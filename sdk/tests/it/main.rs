@@ -2,6 +2,7 @@
 //! the responses and the test double.
 
 #![forbid(unsafe_code)]
+#![allow(clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod arguments;
 mod manifest;
