@@ -1,10 +1,20 @@
 //! The server.
 
+pub mod app;
+pub mod clock;
+pub mod command;
 pub mod config;
+pub mod dispatch;
+pub mod endpoint;
 pub mod folder;
+pub mod limits;
 pub mod listen;
+pub mod live;
 pub mod middleware;
 pub mod problem;
+pub mod router;
+pub mod serve;
 pub mod shutdown;
+pub mod surface;
 pub mod telemetry;
 pub mod versions;

@@ -1,0 +1,49 @@
+//! Everything that lives as long as the process: one field for each handle.
+
+use std::{convert::Infallible, sync::Arc};
+
+use axum::extract::FromRequestParts;
+use backplane_runtime::Runtime;
+use http::request::Parts;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::{clock::Clock, config::Config, live::Live, versions::Versions};
+
+/// The process's long-lived handles. Handlers get it as [`AppState`].
+pub struct App {
+    /// What the operator set; never changes.
+    pub config: Config,
+    /// Loads plugins; its engine ends with it.
+    pub runtime: Arc<Runtime>,
+    /// Which plugins are live; read by every request, changed by the supervisor alone.
+    pub live: Arc<Live>,
+    /// Versions of plugins that are kept for a rollback.
+    pub versions: Arc<Versions>,
+    /// Cancelled when the process is told to stop: new work is refused from then on.
+    pub shutdown: CancellationToken,
+    /// The time of day.
+    pub clock: Clock,
+    /// When the process started, for its uptime.
+    pub started: Instant,
+}
+
+/// How a handler asks for [`App`].
+#[derive(Clone)]
+pub struct AppState(pub Arc<App>);
+
+impl std::ops::Deref for AppState {
+    type Target = App;
+
+    fn deref(&self) -> &App {
+        &self.0
+    }
+}
+
+impl FromRequestParts<Self> for AppState {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(_: &mut Parts, state: &Self) -> Result<Self, Infallible> {
+        Ok(state.clone())
+    }
+}

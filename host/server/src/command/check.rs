@@ -1,0 +1,176 @@
+//! `backplane check`: says whether the server would take a plugin, and what the plugin asks for.
+//!
+//! The verdict is the server's own: the file goes through the same steps, up to the first instance. What depends
+//! on the server's configuration and on other plugins is not known here.
+
+use std::{
+    fmt,
+    io::Write as _,
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context as _;
+use backplane_runtime::{
+    ContentHash, HostLimits, LoadError, PluginSettings, Runtime, RuntimeOptions, Source, describe,
+};
+use bytes::Bytes;
+use clap::Args;
+use serde::Serialize;
+
+use super::compile;
+use crate::live::RouteView;
+
+/// Arguments of `backplane check`.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// The component.
+    file: PathBuf,
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What was found out about a file.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// The file, as it was named.
+    pub file: String,
+    /// Its length.
+    pub size_bytes: usize,
+    /// SHA-256 of its content.
+    pub hash: ContentHash,
+    /// Whether a server takes it.
+    pub accepted: bool,
+    /// Why it does not.
+    pub reason: Option<String>,
+    /// Things to mend that are no reason to refuse it.
+    pub warnings: Vec<String>,
+    /// By its manifest, where that can be read.
+    pub name: Option<String>,
+    /// By its manifest.
+    pub version: Option<String>,
+    /// What it answers, at the mount that it has by default.
+    pub routes: Vec<RouteView>,
+    /// Settings that a server's configuration must give.
+    pub required_settings: Vec<String>,
+    /// Interfaces that it imports.
+    pub imports: Vec<String>,
+    /// Interfaces that it exports.
+    pub exports: Vec<String>,
+}
+
+/// Checks a file and prints the report. Returns whether the file is accepted.
+///
+/// # Errors
+/// When the file cannot be read or the engine does not start.
+pub fn run(args: &CheckArgs) -> anyhow::Result<bool> {
+    let report = examine(&args.file)?;
+    let mut stdout = std::io::stdout().lock();
+    if args.json {
+        serde_json::to_writer_pretty(&mut stdout, &report)?;
+        writeln!(stdout)?;
+    } else {
+        write!(stdout, "{report}")?;
+    }
+    Ok(report.accepted)
+}
+
+/// Takes the file at `path` through a server's steps.
+///
+/// # Errors
+/// When the file cannot be read or the engine does not start.
+pub fn examine(path: &Path) -> anyhow::Result<Report> {
+    let bytes = std::fs::read(path).with_context(|| format!("failed to read {}", path.display()))?;
+    let sidecar = std::fs::read_to_string(path.with_extension("toml")).ok();
+    let source = Source { hash: ContentHash::of(&bytes), bytes: Bytes::from(bytes), sidecar };
+    let mut report = Report::new(path, &source);
+    if let Err(error) = fill(&mut report, source)? {
+        report.reason = Some(error.to_string());
+    }
+    report.accepted = report.reason.is_none();
+    Ok(report)
+}
+
+fn fill(report: &mut Report, source: Source) -> anyhow::Result<Result<(), LoadError>> {
+    let described = match describe(&source.bytes, source.sidecar.as_deref()) {
+        Ok(described) => described,
+        Err(error) => return Ok(Err(error)),
+    };
+    let manifest = described.manifest;
+    report.name = Some(manifest.name.to_string());
+    report.version = Some(manifest.version.to_string());
+    report.routes = manifest.routes.iter().map(|route| RouteView::new(&format!("/{}", manifest.name), route)).collect();
+    report.warnings = described.warnings;
+    report.imports = described.surface.imports;
+    report.exports = described.surface.exports;
+    let required = manifest.config.iter().filter(|setting| setting.required && setting.default.is_none());
+    report.required_settings = required.map(|setting| setting.key.clone()).collect();
+    // A server gives these; the check has nothing to give, so it goes as far as the settings.
+    let is_about_settings = |error: &LoadError| matches!(error, LoadError::Setting { .. });
+    match load(source, manifest)? {
+        Err(error) if !report.required_settings.is_empty() && is_about_settings(&error) => Ok(Ok(())),
+        result => Ok(result),
+    }
+}
+
+fn load(source: Source, manifest: backplane_runtime::Manifest) -> anyhow::Result<Result<(), LoadError>> {
+    let runtime = Runtime::start(RuntimeOptions {
+        limits: HostLimits::default(),
+        cache_directory: None,
+        compile_command: compile::command()?,
+        threads: 1,
+    })?;
+    let threads = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let loaded = threads.block_on(runtime.load(source, manifest, PluginSettings::default()));
+    Ok(loaded.map(|generation| generation.retire()))
+}
+
+impl Report {
+    fn new(path: &Path, source: &Source) -> Self {
+        Self {
+            file: path.display().to_string(),
+            size_bytes: source.bytes.len(),
+            hash: source.hash,
+            accepted: false,
+            reason: None,
+            warnings: Vec::new(),
+            name: None,
+            version: None,
+            routes: Vec::new(),
+            required_settings: Vec::new(),
+            imports: Vec::new(),
+            exports: Vec::new(),
+        }
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.file)?;
+        if let (Some(name), Some(version)) = (&self.name, &self.version) {
+            writeln!(f, "  plugin    {name} {version}")?;
+        }
+        writeln!(f, "  size      {} bytes", self.size_bytes)?;
+        writeln!(f, "  sha-256   {}", self.hash)?;
+        for route in &self.routes {
+            writeln!(f, "  route     {} {}", route.method, route.path)?;
+        }
+        for import in &self.imports {
+            writeln!(f, "  imports   {import}")?;
+        }
+        for export in &self.exports {
+            writeln!(f, "  exports   {export}")?;
+        }
+        for key in &self.required_settings {
+            let plugin = self.name.as_deref().unwrap_or_default();
+            writeln!(f, "  needs     `{key}` under [plugin.{plugin}.config]")?;
+        }
+        for warning in &self.warnings {
+            writeln!(f, "  warning   {warning}")?;
+        }
+        match &self.reason {
+            None => writeln!(f, "  verdict   accepted"),
+            Some(reason) => writeln!(f, "  verdict   refused: {reason}"),
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Plugin traffic: from a request to the guest's answer.
+//!
+//! One request looks at one immutable [`RouteTable`] and runs to its end on the generation that it found there,
+//! whatever is published meanwhile. Nothing here takes a lock or touches a database. The body is read whole,
+//! within the route's bounds, before a permit or an instance is taken: a slow client holds neither.
+
+mod failure;
+mod path;
+mod request;
+mod response;
+mod table;
+
+use std::sync::Arc;
+
+use axum::response::Response;
+use backplane_runtime::{CallContext, OnAbandon, manifest::Access};
+use http::{HeaderValue, Method, Request, header::WWW_AUTHENTICATE};
+use hyper::body::Incoming;
+use tokio::time::Instant;
+
+pub use self::table::{BuildTableError, Mounted, RouteTable, Target};
+use crate::{
+    app::App,
+    middleware::{read_body::read_body, request_id::RequestId},
+    problem::{ApiError, ApiResult, codes},
+};
+
+/// Answers one request with a plugin.
+///
+/// # Errors
+/// When no route matches, the caller may not call it, the body breaks a bound, or the plugin fails.
+///
+/// # Cancel safety
+/// When the client goes away, a safe method stops; any other runs to its end.
+pub async fn dispatch(app: &App, request: Request<Incoming>) -> ApiResult<Response> {
+    let found = app.live.routes().find(request.method(), request.uri().path())?;
+    let target = found.target;
+    require_access(&target.access)?;
+    let (parts, body) = request.into_parts();
+    let body = read_body(body, target.body_bytes_max, app.config.http.body_timeout).await?;
+    let call = CallContext {
+        request_id: parts.extensions.get::<RequestId>().map(ToString::to_string).unwrap_or_default(),
+        principal: None,
+        trace_parent: request::trace_parent(&parts.headers),
+        deadline: Instant::now() + target.timeout,
+    };
+    let on_abandon = if parts.method.is_safe() { OnAbandon::Cancel } else { OnAbandon::Finish };
+    let guest_request = request::to_guest(&target, &parts, found.params, body.into());
+    match target.generation.handle_http(guest_request, call, on_abandon).await {
+        Ok(Ok(answer)) => response::from_guest(answer).map_err(|fault| failure::invalid_response(&target, fault)),
+        Ok(Err(problem)) => Err(failure::from_problem(problem)),
+        Err(error) => Err(failure::from_invoke(&target, error, app.runtime.limits().queue_timeout)),
+    }
+}
+
+/// Lets the caller of a public route through. No other route has a caller yet who could be verified.
+fn require_access(access: &Access) -> ApiResult<()> {
+    match access {
+        Access::Public => Ok(()),
+        Access::SignedIn | Access::Roles { .. } => {
+            let error = ApiError::new(codes::UNAUTHENTICATED, "this route needs a signed-in caller");
+            Err(error.with_header(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")))
+        }
+    }
+}
+
+/// What a request matched.
+#[derive(Debug)]
+pub struct Found {
+    /// The route, with the generation that answers it.
+    pub target: Arc<Target>,
+    /// Values of its parameters, decoded.
+    pub params: Vec<String>,
+}
+
+/// Joins methods as the `Allow` header lists them (RFC 9110, section 10.2.1).
+fn join_methods<'a>(methods: impl Iterator<Item = &'a Method>) -> String {
+    methods.map(Method::as_str).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,69 @@
+//! What of a request reaches the guest.
+
+use backplane_runtime::Request as GuestRequest;
+use http::{HeaderMap, HeaderName, HeaderValue, header::CONTENT_TYPE, request::Parts};
+
+use super::Target;
+
+/// Returns the `traceparent` when it is one (Trace Context, section 3.2.2; version 00).
+pub(super) fn trace_parent(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get("traceparent")?.to_str().ok()?;
+    let mut fields = value.split('-');
+    let mut hex = |digits: usize| {
+        let field = fields.next()?;
+        let lower_hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        (field.len() == digits && field.bytes().all(lower_hex)).then_some(field)
+    };
+    let (version, trace, parent, _flags) = (hex(2)?, hex(32)?, hex(16)?, hex(2)?);
+    let zero = |field: &str| field.bytes().all(|byte| byte == b'0');
+    let valid = version == "00" && !zero(trace) && !zero(parent) && fields.next().is_none();
+    valid.then(|| value.to_owned())
+}
+
+/// Makes the guest's request.
+pub(super) fn to_guest(target: &Target, parts: &Parts, params: Vec<String>, body: Vec<u8>) -> GuestRequest {
+    let path = parts.uri.path().get(target.mount_bytes..).filter(|path| !path.is_empty()).unwrap_or("/");
+    let mut headers = Vec::new();
+    for name in [&CONTENT_TYPE].into_iter().chain(target.headers.iter().filter(|name| **name != CONTENT_TYPE)) {
+        headers.extend(parts.headers.get_all(name).iter().filter_map(|value| line(name, value)));
+    }
+    GuestRequest {
+        route: target.route,
+        method: parts.method.as_str().to_owned(),
+        path: path.to_owned(),
+        query: parts.uri.query().map(str::to_owned),
+        params,
+        headers,
+        body,
+    }
+}
+
+fn line(name: &HeaderName, value: &HeaderValue) -> Option<(String, String)> {
+    let value = std::str::from_utf8(value.as_bytes()).ok()?;
+    Some((name.as_str().to_owned(), value.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passes_only_a_valid_trace_parent_on() {
+        let check = |value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert("traceparent", HeaderValue::from_str(value).expect("a header value"));
+            trace_parent(&headers).is_some()
+        };
+        assert!(check("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"));
+        for value in [
+            "",
+            "00",
+            "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
+            "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-x",
+        ] {
+            assert!(!check(value), "{value}");
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! The operator's `[limits]` as the runtime takes them.
+
+use std::time::Duration;
+
+use backplane_runtime::{HostLimits, PluginLimits};
+
+use crate::config::LimitsConfig;
+
+/// How long a ready instance is kept without a call.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Size of the compiled-code cache on disk.
+const CACHE_BYTES_MAX: u64 = 1 << 30;
+
+/// Makes the runtime's limits.
+pub fn host_limits(config: &LimitsConfig) -> HostLimits {
+    let count = |count: u32| usize::try_from(count).unwrap_or(usize::MAX);
+    HostLimits {
+        running_max: count(config.instances_max),
+        idle_max: count(config.idle_instances_max),
+        idle_timeout: IDLE_TIMEOUT,
+        memory_total_bytes_max: config.memory_total_bytes_max,
+        memory_bytes_ceiling: config.memory_bytes_max,
+        timeout_ceiling: config.timeout_max,
+        cpu_ceiling: config.cpu_max,
+        response_bytes_ceiling: config.response_bytes_max,
+        queue_timeout: config.queue_timeout,
+        init_timeout: config.init_timeout,
+        table_elements_max: count(config.table_elements_max),
+        handles_max: count(config.handles_max),
+        log_lines_per_second: config.log_lines_per_second,
+        log_lines_burst: config.log_lines_burst,
+        compile_timeout: config.compile_timeout,
+        compile_memory_bytes_max: config.compile_memory_bytes_max as u64,
+        cache_bytes_max: CACHE_BYTES_MAX,
+        default: PluginLimits {
+            memory_bytes_max: config.memory_bytes,
+            concurrency_max: count(config.concurrency),
+            timeout: config.timeout,
+            cpu: config.cpu,
+            response_bytes_max: config.response_bytes,
+        },
+    }
+}

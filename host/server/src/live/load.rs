@@ -1,0 +1,83 @@
+//! One attempt to load one version of one plugin, and what the operator's settings say about it.
+
+use std::sync::Arc;
+
+use backplane_runtime::{
+    Generation, LoadError, Manifest, PluginName, PluginSettings, Runtime, Source, manifest::WantedLimits,
+};
+use tokio::sync::oneshot;
+
+use super::RollBackError;
+use crate::{
+    config::{InstanceMode, PluginConfig},
+    folder::FileName,
+};
+
+/// Why a version is loaded.
+#[derive(Debug)]
+pub(super) enum Purpose {
+    /// It is what lies in the folder.
+    Arrival,
+    /// It is what the operator chose earlier, in place of what lies in the folder.
+    Pinned,
+    /// What lies in the folder was refused, and this version was live before.
+    Fallback,
+    /// The operator asks for it now.
+    RollBack(oneshot::Sender<Result<(), RollBackError>>),
+}
+
+/// One attempt.
+#[derive(Debug)]
+pub(super) struct Attempt {
+    /// Newer attempts for the same file have higher tickets.
+    pub(super) ticket: u64,
+    pub(super) file: FileName,
+    pub(super) source: Source,
+    pub(super) manifest: Manifest,
+    pub(super) purpose: Purpose,
+}
+
+/// An attempt that has ended.
+#[derive(Debug)]
+pub(super) struct Outcome {
+    pub(super) ticket: u64,
+    pub(super) file: FileName,
+    pub(super) plugin: PluginName,
+    pub(super) version: String,
+    pub(super) source: Source,
+    pub(super) purpose: Purpose,
+    pub(super) result: Result<Arc<Generation>, LoadError>,
+}
+
+impl Attempt {
+    pub(super) async fn run(self, runtime: Arc<Runtime>, settings: PluginSettings) -> Outcome {
+        let Self { ticket, file, source, manifest, purpose } = self;
+        let (plugin, version) = (manifest.name.clone(), manifest.version.to_string());
+        let result = runtime.load(source.clone(), manifest, settings).await;
+        Outcome { ticket, file, plugin, version, source, purpose, result }
+    }
+}
+
+/// Makes the runtime's settings of the operator's.
+pub(super) fn settings_of(config: Option<&PluginConfig>) -> PluginSettings {
+    let Some(config) = config else { return PluginSettings::default() };
+    PluginSettings {
+        config: config.config.clone(),
+        force_fresh: config.instance == Some(InstanceMode::Fresh),
+        limits: WantedLimits {
+            memory_bytes_max: config.memory_bytes.map(|bytes| bytes as u64),
+            response_bytes_max: None,
+            concurrency_max: config.concurrency,
+            timeout: config.timeout,
+            cpu: config.cpu,
+        },
+    }
+}
+
+/// Returns where a plugin answers: an empty text for the root.
+pub(super) fn mount_of(plugin: &PluginName, config: Option<&PluginConfig>) -> String {
+    match config.and_then(|config| config.mount.as_deref()) {
+        Some(mount) => mount.trim_end_matches('/').to_owned(),
+        None => format!("/{plugin}"),
+    }
+}

@@ -1,0 +1,499 @@
+//! Decides which plugins are live: the only writer of the snapshot.
+//!
+//! It hears of the folder and of operators one after the other, loads beside that, and publishes what loaded.
+//! A file that is refused changes nothing that serves. It owns all its state and takes no lock; it runs on a
+//! thread of its own, so it may wait for the disk.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use backplane_runtime::{ContentHash, Described, PluginName, Source, describe};
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::JoinSet,
+};
+
+use super::{
+    Command, FailedFile, Live, LivePlugin, RollBackError, Snapshot,
+    load::{Attempt, Outcome, Purpose, mount_of, settings_of},
+    snapshot::Bounds,
+};
+use crate::{
+    app::App,
+    dispatch::{BuildTableError, Mounted},
+    folder::{Arrival, Change, FileName},
+    versions::VersionRecord,
+};
+
+/// Loads that run or wait for the compiler at the same time. More changes wait in the folder's channel.
+const LOADS_MAX: usize = 32;
+
+/// What is known of one file in the folder.
+#[derive(Debug)]
+struct File {
+    /// Of the newest attempt; older ones do not count any more.
+    ticket: u64,
+    hash: Option<ContentHash>,
+    /// The plugin that this file alone may provide.
+    provides: Option<PluginName>,
+    /// What to try again when another plugin goes.
+    waiting: Option<Arrival>,
+}
+
+/// The supervisor's state.
+pub struct Supervisor {
+    app: Arc<App>,
+    changes: mpsc::Receiver<Change>,
+    commands: mpsc::Receiver<Command>,
+    files: BTreeMap<FileName, File>,
+    loads: JoinSet<Outcome>,
+    last_ticket: u64,
+    /// Attempts that the host is not ready without; `None` until the first scan is through, and after.
+    starting: Option<BTreeSet<u64>>,
+}
+
+impl Supervisor {
+    pub(crate) fn new(app: Arc<App>, changes: mpsc::Receiver<Change>, commands: mpsc::Receiver<Command>) -> Self {
+        Self { app, changes, commands, files: BTreeMap::new(), loads: JoinSet::new(), last_ticket: 0, starting: None }
+    }
+
+    /// Runs until the process is told to stop.
+    pub async fn run(mut self) {
+        let shutdown = self.app.shutdown.clone();
+        loop {
+            tokio::select! {
+                biased;
+                () = shutdown.cancelled() => return,
+                Some(ended) = self.loads.join_next() => match ended {
+                    Ok(outcome) => self.finish(outcome),
+                    Err(error) => tracing::error!(%error, "a load was lost"),
+                },
+                Some(command) = self.commands.recv() => self.obey(command),
+                change = self.changes.recv(), if self.loads.len() < LOADS_MAX => match change {
+                    Some(change) => self.hear(change),
+                    None => return,
+                },
+            }
+        }
+    }
+
+    fn live(&self) -> &Live {
+        &self.app.live
+    }
+
+    fn hear(&mut self, change: Change) {
+        match change {
+            Change::Arrived(arrival) => self.arrive(arrival),
+            Change::Removed { file } => self.remove(&file),
+            Change::Refused { file, hash, reason } => {
+                self.next_ticket(&file, hash);
+                self.refuse(&file, FailedFile { hash, ..failed(&file, reason.to_string()) }, false);
+            }
+            Change::ScanCompleted => {
+                let waited_for = self.files.values().map(|file| file.ticket);
+                let loading = waited_for.filter(|_| !self.loads.is_empty());
+                self.starting = Some(loading.collect());
+                self.settle(0);
+            }
+        }
+    }
+
+    /// Notes that an attempt has ended, and that the host is ready when none is left from its start.
+    fn settle(&mut self, ticket: u64) {
+        let Some(starting) = &mut self.starting else { return };
+        starting.remove(&ticket);
+        if self.loads.is_empty() {
+            starting.clear();
+        }
+        if starting.is_empty() && !self.live().is_ready() {
+            self.live().set_ready();
+            tracing::info!(plugins = self.live().snapshot().plugins.len(), "ready");
+        }
+    }
+
+    /// Makes the attempts for `file` so far count no more.
+    fn next_ticket(&mut self, file: &FileName, hash: Option<ContentHash>) -> u64 {
+        self.last_ticket += 1;
+        let ticket = self.last_ticket;
+        let known = self.files.entry(file.clone()).or_insert(File { ticket, hash, provides: None, waiting: None });
+        (known.ticket, known.hash, known.waiting) = (ticket, hash, None);
+        ticket
+    }
+
+    fn arrive(&mut self, arrival: Arrival) {
+        let file = arrival.file.clone();
+        let ticket = self.next_ticket(&file, Some(arrival.hash));
+        match self.prepare(ticket, &arrival) {
+            Ok(attempt) => self.start(attempt),
+            Err(refusal) => {
+                if refusal.try_again
+                    && let Some(known) = self.files.get_mut(&file)
+                {
+                    known.waiting = Some(arrival);
+                }
+                self.refuse(&file, refusal.failed, refusal.try_again);
+            }
+        }
+    }
+
+    /// Checks all that can be known without an engine.
+    fn prepare(&mut self, ticket: u64, arrival: &Arrival) -> Result<Attempt, Refusal> {
+        let file = arrival.file.clone();
+        let refusal = |reason: String| FailedFile { hash: Some(arrival.hash), ..failed(&file, reason) };
+        let described = describe(&arrival.bytes, arrival.sidecar.as_deref())
+            .map_err(|error| Refusal { failed: refusal(error.to_string()), try_again: false })?;
+        let Described { manifest, warnings, .. } = described;
+        for warning in warnings {
+            tracing::warn!(file = %file, plugin = %manifest.name, "{warning}");
+        }
+        let named = |reason: String| FailedFile {
+            name: manifest.name.to_string(),
+            version: Some(manifest.version.to_string()),
+            ..refusal(reason)
+        };
+        if self.app.config.plugin.get(&manifest.name).is_some_and(|plugin| plugin.disabled) {
+            let reason = format!("disabled by `disabled = true` under [plugin.{}]", manifest.name);
+            return Err(Refusal { failed: named(reason), try_again: false });
+        }
+        if let Some(other) = self.provider(&manifest.name).filter(|other| **other != file) {
+            let reason =
+                format!("plugin `{}` already comes from `{other}`: remove one of the two files", manifest.name);
+            return Err(Refusal { failed: named(reason), try_again: true });
+        }
+        if let Some(known) = self.files.get_mut(&file)
+            && known.provides.is_none()
+        {
+            known.provides = Some(manifest.name.clone());
+        }
+        let source = Source { bytes: arrival.bytes.clone(), hash: arrival.hash, sidecar: arrival.sidecar.clone() };
+        if let Some((source, manifest)) = self.pinned(&manifest.name, arrival.hash) {
+            return Ok(Attempt { ticket, file, source, manifest, purpose: Purpose::Pinned });
+        }
+        Ok(Attempt { ticket, file, source, manifest, purpose: Purpose::Arrival })
+    }
+
+    /// Returns the file that alone may provide `plugin`.
+    fn provider(&self, plugin: &PluginName) -> Option<&FileName> {
+        self.files.iter().find(|(_, file)| file.provides.as_ref() == Some(plugin)).map(|(name, _)| name)
+    }
+
+    /// Returns the version that the operator chose in place of the file's content `hash`.
+    fn pinned(&self, plugin: &PluginName, hash: ContentHash) -> Option<(Source, backplane_runtime::Manifest)> {
+        let chosen = self.app.versions.pinned(plugin, hash)?;
+        self.kept(plugin, chosen)
+            .inspect_err(|error| {
+                tracing::warn!(%plugin, version = %chosen, %error, "the version that was rolled back to is not used");
+            })
+            .ok()
+    }
+
+    /// Reads a version that is kept.
+    fn kept(
+        &self,
+        plugin: &PluginName,
+        hash: ContentHash,
+    ) -> Result<(Source, backplane_runtime::Manifest), RollBackError> {
+        let history = self.app.versions.history(plugin);
+        let record = history.find(hash).ok_or(RollBackError::UnknownVersion)?;
+        let bytes = self.app.versions.get_content(hash).map_err(|error| RollBackError::Load(error.to_string()))?;
+        let described =
+            describe(&bytes, record.sidecar.as_deref()).map_err(|error| RollBackError::Load(error.to_string()))?;
+        Ok((Source { bytes, hash, sidecar: record.sidecar.clone() }, described.manifest))
+    }
+
+    fn start(&mut self, attempt: Attempt) {
+        let settings = settings_of(self.app.config.plugin.get(&attempt.manifest.name));
+        self.loads.spawn(attempt.run(Arc::clone(&self.app.runtime), settings));
+    }
+
+    fn finish(&mut self, outcome: Outcome) {
+        let ticket = outcome.ticket;
+        let newest = self.files.get(&outcome.file).is_some_and(|file| file.ticket == ticket);
+        match (newest, outcome) {
+            (true, outcome) => self.decide(outcome),
+            (false, Outcome { purpose: Purpose::RollBack(reply), .. }) => {
+                let _gone = reply.send(Err(RollBackError::Superseded));
+            }
+            (false, _) => {}
+        }
+        self.settle(ticket);
+    }
+
+    fn decide(&mut self, outcome: Outcome) {
+        let Outcome { file, plugin, version, source, purpose, result, .. } = outcome;
+        let published = match result {
+            Ok(generation) => {
+                let chosen = matches!(purpose, Purpose::Pinned | Purpose::RollBack(_));
+                let rolled_back = chosen && self.files.get(&file).is_some_and(|known| known.hash != Some(source.hash));
+                let mount = mount_of(&plugin, self.app.config.plugin.get(&plugin));
+                let mounted = Mounted { mount, generation };
+                self.go_live(&file, &plugin, mounted, rolled_back, &purpose).map_err(|error| (error.to_string(), true))
+            }
+            Err(error) => Err((error.to_string(), false)),
+        };
+        match (published, purpose) {
+            (Ok(()), Purpose::RollBack(reply)) => {
+                let kept = self.keep_choice(&file, &plugin, source.hash);
+                self.record(&file, &plugin, version, &source);
+                let _gone = reply.send(kept);
+            }
+            (Ok(()), Purpose::Arrival) => self.record(&file, &plugin, version, &source),
+            (Ok(()), Purpose::Pinned | Purpose::Fallback) => {}
+            (Err((reason, _)), Purpose::RollBack(reply)) => {
+                let _gone = reply.send(Err(RollBackError::Load(reason)));
+            }
+            (Err((reason, try_again)), _) => {
+                if try_again && let Some(known) = self.files.get_mut(&file) {
+                    let (hash, bytes, sidecar) = (source.hash, source.bytes, source.sidecar);
+                    known.waiting = Some(Arrival { file: file.clone(), plugin: plugin.clone(), hash, bytes, sidecar });
+                }
+                let (name, version, hash) = (plugin.to_string(), Some(version), Some(source.hash));
+                self.refuse(&file, FailedFile { name, version, hash, reason }, try_again);
+            }
+        }
+    }
+
+    /// Publishes a generation in place of whatever `file` provided before.
+    fn go_live(
+        &mut self,
+        file: &FileName,
+        plugin: &PluginName,
+        mounted: Mounted,
+        rolled_back: bool,
+        purpose: &Purpose,
+    ) -> Result<(), BuildTableError> {
+        let current = self.live().snapshot();
+        let newest_failure = match purpose {
+            Purpose::Fallback => current.failed.get(file).map(|failed| failed.reason.clone()),
+            _ => None,
+        };
+        let version = mounted.generation.manifest().version.to_string();
+        let live = LivePlugin { file: file.clone(), mounted, newest_failure, rolled_back };
+        let (mut plugins, mut failed) = (current.plugins.clone(), current.failed.clone());
+        plugins.retain(|_, other| other.file != *file);
+        plugins.insert(plugin.clone(), live);
+        failed.remove(file);
+        self.publish(&current, plugins, failed, Some(plugin))?;
+        tracing::info!(%plugin, version, file = %file, rolled_back, "live");
+        if let Some(known) = self.files.get_mut(file)
+            && known.provides.as_ref() != Some(plugin)
+        {
+            // The file now brings another plugin than before, and the name that it had is free.
+            known.provides = Some(plugin.clone());
+            self.try_waiting();
+        }
+        Ok(())
+    }
+
+    fn publish(
+        &self,
+        current: &Snapshot,
+        plugins: BTreeMap<PluginName, LivePlugin>,
+        failed: BTreeMap<FileName, FailedFile>,
+        last: Option<&PluginName>,
+    ) -> Result<(), BuildTableError> {
+        let bounds = Bounds { limits: self.app.runtime.limits(), body_bytes_max: self.app.config.http.body_bytes_max };
+        let next = current.next(plugins, failed, last, bounds)?;
+        let before = current.plugins.values().map(|plugin| &plugin.mounted.generation);
+        let stays = |old: &Arc<_>| next.plugins.values().any(|new| Arc::ptr_eq(&new.mounted.generation, old));
+        let gone: Vec<_> = before.filter(|old| !stays(old)).cloned().collect();
+        self.live().publish(next);
+        gone.iter().for_each(|generation| generation.retire());
+        Ok(())
+    }
+
+    /// Shows why a file is not used. What serves goes on serving. A file that will be tried again keeps its claim
+    /// on the plugin's name.
+    fn refuse(&mut self, file: &FileName, why: FailedFile, try_again: bool) {
+        tracing::warn!(file = %file, plugin = why.name, reason = why.reason, "refused");
+        let current = self.live().snapshot();
+        let (mut plugins, mut failed) = (current.plugins.clone(), current.failed.clone());
+        match plugins.values_mut().find(|plugin| plugin.file == *file) {
+            Some(plugin) => plugin.newest_failure = Some(why.reason.clone()),
+            None => drop(failed.insert(file.clone(), why.clone())),
+        }
+        let serves = plugins.values().any(|plugin| plugin.file == *file);
+        if let Err(error) = self.publish(&current, plugins, failed, None) {
+            tracing::error!(%error, "the live plugins contradict each other");
+        }
+        if !serves && !try_again && !self.fall_back(file, &why) {
+            self.release(file);
+        }
+    }
+
+    /// Starts to load the version that `file` provided when the process last ran, and says whether there is one.
+    fn fall_back(&mut self, file: &FileName, why: &FailedFile) -> bool {
+        let named = PluginName::new(&why.name).ok();
+        let Some(plugin) = named.filter(|plugin| self.provider(plugin).is_none_or(|provider| provider == file)) else {
+            return false;
+        };
+        let history = self.app.versions.history(&plugin);
+        let was_live = history.live.and_then(|hash| history.find(hash)).filter(|version| version.file == file.as_str());
+        // What failed is not tried again in its own place.
+        let Some(version) = was_live.filter(|version| Some(version.hash) != why.hash) else { return false };
+        let Ok((source, manifest)) = self.kept(&plugin, version.hash) else { return false };
+        let Some(known) = self.files.get_mut(file) else { return false };
+        known.provides = Some(plugin);
+        let ticket = known.ticket;
+        self.start(Attempt { ticket, file: file.clone(), source, manifest, purpose: Purpose::Fallback });
+        true
+    }
+
+    /// Lets another file provide what `file` does not.
+    fn release(&mut self, file: &FileName) {
+        let released = self.files.get_mut(file).and_then(|known| known.provides.take());
+        let heir = released.and_then(|plugin| self.heir(&plugin));
+        let arrival = heir.and_then(|heir| self.files.get_mut(&heir)?.waiting.take());
+        if let Some(arrival) = arrival {
+            self.arrive(arrival);
+        }
+    }
+
+    fn remove(&mut self, file: &FileName) {
+        let Some(known) = self.files.remove(file) else { return };
+        let current = self.live().snapshot();
+        let (mut plugins, mut failed) = (current.plugins.clone(), current.failed.clone());
+        failed.remove(file);
+        // Another file with the same plugin takes over without a gap: it publishes in place of this one.
+        let heir = known.provides.as_ref().and_then(|plugin| self.heir(plugin));
+        if let Some(heir) = heir {
+            self.hand_over(&current, plugins, failed, file, heir);
+            return;
+        }
+        plugins.retain(|_, plugin| plugin.file != *file);
+        if let Err(error) = self.publish(&current, plugins, failed, None) {
+            tracing::error!(%error, "the live plugins contradict each other");
+        }
+        if let Some(plugin) = known.provides {
+            tracing::info!(%plugin, file = %file, "removed");
+            if let Err(error) = self.app.versions.record_removed(&plugin) {
+                tracing::warn!(%plugin, %error, "the removal is not written down");
+            }
+        }
+        self.try_waiting();
+    }
+
+    /// Returns a waiting file that would provide `plugin`.
+    fn heir(&self, plugin: &PluginName) -> Option<FileName> {
+        let brings = |arrival: &Arrival| {
+            describe(&arrival.bytes, arrival.sidecar.as_deref())
+                .is_ok_and(|described| described.manifest.name == *plugin)
+        };
+        self.files.iter().find(|(_, file)| file.waiting.as_ref().is_some_and(brings)).map(|(name, _)| name.clone())
+    }
+
+    /// Lets `heir` provide what `file` did: the generation stays live until the heir's own is.
+    fn hand_over(
+        &mut self,
+        current: &Snapshot,
+        mut plugins: BTreeMap<PluginName, LivePlugin>,
+        mut failed: BTreeMap<FileName, FailedFile>,
+        file: &FileName,
+        heir: FileName,
+    ) {
+        failed.remove(&heir);
+        let inherited = plugins.values_mut().find(|plugin| plugin.file == *file);
+        let hash = inherited.map(|plugin| {
+            plugin.file = heir.clone();
+            plugin.mounted.generation.hash()
+        });
+        if let Err(error) = self.publish(current, plugins, failed, None) {
+            tracing::error!(%error, "the live plugins contradict each other");
+        }
+        let arrival = self.files.get_mut(&heir).and_then(|known| known.waiting.take());
+        match arrival {
+            // A renamed file: what is live is what it holds.
+            Some(arrival) if Some(arrival.hash) == hash => {
+                if let (Some(known), Ok(described)) =
+                    (self.files.get_mut(&heir), describe(&arrival.bytes, arrival.sidecar.as_deref()))
+                {
+                    let (plugin, version) = (described.manifest.name, described.manifest.version.to_string());
+                    known.provides = Some(plugin.clone());
+                    let source = Source { bytes: arrival.bytes, hash: arrival.hash, sidecar: arrival.sidecar };
+                    self.record(&heir, &plugin, version, &source);
+                }
+            }
+            Some(arrival) => self.arrive(arrival),
+            None => {}
+        }
+    }
+
+    /// Tries the files again that were refused because of another plugin.
+    fn try_waiting(&mut self) {
+        let waiting: Vec<_> = self.files.values_mut().filter_map(|file| file.waiting.take()).collect();
+        for arrival in waiting {
+            self.arrive(arrival);
+        }
+    }
+
+    /// Writes down what went live, so that it can be rolled back to.
+    fn record(&self, file: &FileName, plugin: &PluginName, version: String, source: &Source) {
+        let record = VersionRecord {
+            hash: source.hash,
+            version,
+            file: file.to_string(),
+            sidecar: source.sidecar.clone(),
+            loaded_at: self.app.clock.now(),
+        };
+        if let Err(error) = self.app.versions.record_live(plugin, record, &source.bytes) {
+            tracing::warn!(%plugin, %error, "the version is live and not kept: it cannot be rolled back to");
+        }
+    }
+
+    fn obey(&mut self, command: Command) {
+        let Command::RollBack { plugin, to, reply } = command;
+        match self.prepare_roll_back(&plugin, to) {
+            Ok((file, source, manifest)) => {
+                let hash = self.files.get(&file).and_then(|known| known.hash);
+                let ticket = self.next_ticket(&file, hash);
+                self.start(Attempt { ticket, file, source, manifest, purpose: Purpose::RollBack(reply) });
+            }
+            Err(error) => refuse_roll_back(reply, error),
+        }
+    }
+
+    fn prepare_roll_back(
+        &self,
+        plugin: &PluginName,
+        to: Option<ContentHash>,
+    ) -> Result<(FileName, Source, backplane_runtime::Manifest), RollBackError> {
+        let current = self.live().snapshot();
+        let live = current.plugins.get(plugin).ok_or(RollBackError::UnknownPlugin)?;
+        let wanted = match to {
+            Some(hash) => hash,
+            None => {
+                let history = self.app.versions.history(plugin);
+                history.previous().ok_or(RollBackError::NoEarlierVersion)?.hash
+            }
+        };
+        let (source, manifest) = self.kept(plugin, wanted)?;
+        Ok((live.file.clone(), source, manifest))
+    }
+
+    /// Writes the operator's choice down, so that a restart keeps it. The file's own content is no choice.
+    fn keep_choice(&self, file: &FileName, plugin: &PluginName, chosen: ContentHash) -> Result<(), RollBackError> {
+        let versions = &self.app.versions;
+        match self.files.get(file).and_then(|known| known.hash).filter(|hash| *hash != chosen) {
+            Some(instead_of) => versions.pin(plugin, chosen, instead_of).map_err(RollBackError::Keep),
+            None => versions.forget_pin(plugin).map_err(|error| RollBackError::Keep(error.into())),
+        }
+    }
+}
+
+/// Why a file is not even loaded.
+struct Refusal {
+    failed: FailedFile,
+    /// Whether it would do if another plugin were gone.
+    try_again: bool,
+}
+
+fn failed(file: &FileName, reason: String) -> FailedFile {
+    let name = file.plugin().map_or_else(|| file.to_string(), ToString::to_string);
+    FailedFile { name, version: None, hash: None, reason }
+}
+
+fn refuse_roll_back(reply: oneshot::Sender<Result<(), RollBackError>>, error: RollBackError) {
+    let _gone = reply.send(Err(error));
+}

@@ -1,0 +1,166 @@
+//! Plugins as an operator sees them.
+
+use std::sync::Arc;
+
+use backplane_runtime::{
+    Generation,
+    manifest::{Access, InstanceMode, Route, Transaction},
+};
+use serde::Serialize;
+
+use super::{FailedFile, LivePlugin, Snapshot};
+use crate::folder::FileName;
+
+/// What a plugin is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PluginState {
+    /// It takes calls.
+    Live,
+    /// Its file was refused, and no earlier version is live.
+    Failed,
+    /// It was replaced or removed, and finishes the calls that it has.
+    Draining,
+}
+
+/// One plugin, or one draining generation of it.
+#[derive(Debug, Serialize)]
+pub struct PluginView {
+    /// By the manifest; by the file's name where the manifest could not be read.
+    pub name: String,
+    /// Semantic version.
+    pub version: Option<String>,
+    /// One sentence, by the manifest.
+    pub description: Option<String>,
+    /// SHA-256 of the component, in hexadecimal.
+    pub hash: Option<String>,
+    /// What it is doing.
+    pub state: PluginState,
+    /// Why the content of its file is not what is live; absent where it is.
+    pub reason: Option<String>,
+    /// Name of its file in the folder.
+    pub file: Option<String>,
+    /// Whether the operator chose an earlier version than the one in the file.
+    pub rolled_back: bool,
+    /// The path under which its routes answer.
+    pub mount: Option<String>,
+    /// How its instances are used.
+    pub instance: Option<InstanceMode>,
+    /// What it answers.
+    pub routes: Vec<RouteView>,
+    /// Calls since this generation was loaded.
+    pub calls: u64,
+    /// Calls that ended in a trap, an exit, or over a limit.
+    pub traps: u64,
+    /// Calls that run now.
+    pub in_flight: usize,
+}
+
+/// One route.
+#[derive(Debug, Serialize)]
+pub struct RouteView {
+    /// The method, or `ANY`.
+    pub method: &'static str,
+    /// The whole path, with its parameters.
+    pub path: String,
+    /// Who may call.
+    pub access: Access,
+    /// How it uses state.
+    pub transaction: Transaction,
+    /// One sentence, by the manifest.
+    pub summary: String,
+}
+
+impl Snapshot {
+    /// Returns every live plugin, every failed file, and every draining generation that has calls to finish.
+    pub fn views(&self) -> Vec<PluginView> {
+        let live = self.plugins.values().map(PluginView::of_live);
+        let failed = self.failed.iter().map(|(file, failed)| PluginView::of_failed(file, failed));
+        live.chain(failed).chain(self.draining()).collect()
+    }
+
+    /// Returns the plugin `name`: live, else failed, else draining.
+    pub fn view(&self, name: &str) -> Option<PluginView> {
+        let live = self.plugins.iter().find(|(plugin, _)| plugin.as_str() == name);
+        let failed = || self.failed.iter().find(|(_, failed)| failed.name == name);
+        live.map(|(_, plugin)| PluginView::of_live(plugin))
+            .or_else(|| failed().map(|(file, failed)| PluginView::of_failed(file, failed)))
+            .or_else(|| self.draining().find(|view| view.name == name))
+    }
+
+    fn draining(&self) -> impl Iterator<Item = PluginView> {
+        let generations = self.draining.iter().filter_map(std::sync::Weak::upgrade);
+        generations.filter(|generation| generation.counters().running > 0).map(|generation| PluginView {
+            state: PluginState::Draining,
+            ..PluginView::of_generation(&generation, None)
+        })
+    }
+}
+
+impl PluginView {
+    fn of_live(plugin: &LivePlugin) -> Self {
+        Self {
+            reason: plugin.newest_failure.clone(),
+            file: Some(plugin.file.to_string()),
+            rolled_back: plugin.rolled_back,
+            ..Self::of_generation(&plugin.mounted.generation, Some(&plugin.mounted.mount))
+        }
+    }
+
+    fn of_generation(generation: &Arc<Generation>, mount: Option<&str>) -> Self {
+        let (manifest, counters) = (generation.manifest(), generation.counters());
+        Self {
+            name: manifest.name.to_string(),
+            version: Some(manifest.version.to_string()),
+            description: Some(manifest.description.clone()),
+            hash: Some(generation.hash().to_string()),
+            state: PluginState::Live,
+            reason: None,
+            file: None,
+            rolled_back: false,
+            mount: mount.map(|mount| if mount.is_empty() { "/".to_owned() } else { mount.to_owned() }),
+            instance: Some(generation.mode()),
+            routes: manifest.routes.iter().map(|route| RouteView::new(mount.unwrap_or_default(), route)).collect(),
+            calls: counters.calls,
+            traps: counters.failures,
+            in_flight: counters.running,
+        }
+    }
+
+    fn of_failed(file: &FileName, failed: &FailedFile) -> Self {
+        Self {
+            name: failed.name.clone(),
+            version: failed.version.clone(),
+            description: None,
+            hash: failed.hash.map(|hash| hash.to_string()),
+            state: PluginState::Failed,
+            reason: Some(failed.reason.clone()),
+            file: Some(file.to_string()),
+            rolled_back: false,
+            mount: None,
+            instance: None,
+            routes: Vec::new(),
+            calls: 0,
+            traps: 0,
+            in_flight: 0,
+        }
+    }
+}
+
+impl RouteView {
+    /// Describes `route` below `mount`.
+    pub fn new(mount: &str, route: &Route) -> Self {
+        let path = match (mount, route.path.as_str()) {
+            ("", path) => path.to_owned(),
+            (mount, "/") => mount.to_owned(),
+            (mount, path) => format!("{mount}{path}"),
+        };
+        Self {
+            method: route.method.as_str(),
+            path,
+            access: route.access.clone(),
+            transaction: route.transaction,
+            summary: route.summary.clone(),
+        }
+    }
+}
