@@ -1,1 +1,236 @@
-//! To be written.
+//! What is kept of plugins over a restart: their last versions, which one is live, and what the operator chose.
+//!
+//! - The answers come from memory; every change is on disk when its call returns. When it cannot be written the call
+//!   says so and memory is right nevertheless: a full disk stops no plugin.
+//! - Contents are kept while a plugin lists them. Damaged files never stop the start; they are put aside.
+//!
+//! Calls that change something block on the disk: make them where that is allowed. This module does not know where
+//! files come from, how plugins run, or who asks.
+
+mod contents;
+mod disk;
+mod history;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ffi::OsStr,
+    fs::{self, File},
+    io::{self, Read},
+    path::{Path, PathBuf},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use backplane_runtime::{ContentHash, PluginName};
+use bytes::Bytes;
+
+use self::contents::ContentStore;
+pub use self::{
+    contents::GetContentError,
+    history::{History, Pin, VERSIONS_MAX, VersionRecord},
+};
+
+/// Longest file with the versions of one plugin, in bytes: five sidecars of 64 KiB, every character escaped.
+const HISTORY_BYTES_MAX: u64 = 4 << 20;
+
+/// The versions of all plugins.
+#[derive(Debug)]
+pub struct Versions {
+    folder: PathBuf,
+    /// Only written to while `histories` is locked, so that no content is deleted that is about to be listed.
+    contents: ContentStore,
+    histories: Mutex<BTreeMap<PluginName, History>>,
+}
+
+/// Why versions cannot be kept.
+#[derive(Debug, thiserror::Error)]
+pub enum KeepError {
+    /// The content could not be written: this version cannot be rolled back to.
+    #[error("failed to keep the content of plugin `{plugin}`")]
+    Content {
+        /// The plugin.
+        plugin: PluginName,
+        /// What the operating system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The list of versions could not be written: after a restart it is the one before.
+    #[error("failed to keep the versions of plugin `{plugin}`")]
+    History {
+        /// The plugin.
+        plugin: PluginName,
+        /// What the operating system said.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// Why a version cannot be pinned.
+#[derive(Debug, thiserror::Error)]
+pub enum PinError {
+    /// It is not one of the plugin's kept versions.
+    #[error("plugin `{plugin}` has no version {hash}")]
+    UnknownVersion {
+        /// The plugin.
+        plugin: PluginName,
+        /// The version.
+        hash: ContentHash,
+    },
+    /// The pin holds until the server is restarted.
+    #[error(transparent)]
+    Keep(#[from] KeepError),
+}
+
+impl Versions {
+    /// Opens the versions kept under the server's data folder, which is created if it does not exist.
+    ///
+    /// # Errors
+    /// When the folder cannot be created or listed.
+    pub fn open(data: &Path) -> io::Result<Self> {
+        let contents = ContentStore::open(&data.join("contents"))?;
+        let folder = data.join("plugins");
+        disk::open_folder(&folder)?;
+        let histories = read_histories(&folder)?;
+        Ok(Self { folder, contents, histories: Mutex::new(histories) })
+    }
+
+    /// Returns what is known of a plugin's versions; nothing if it was never live.
+    pub fn history(&self, plugin: &PluginName) -> History {
+        self.lock().get(plugin).cloned().unwrap_or_default()
+    }
+
+    /// Makes a version the live one and keeps its content, whose hash the record names.
+    ///
+    /// # Errors
+    /// When the disk does not take it, for example because it is full. The version is live in memory all the same.
+    pub fn record_live(&self, plugin: &PluginName, record: VersionRecord, content: &[u8]) -> Result<(), KeepError> {
+        let mut histories = self.lock();
+        let kept = self.contents.put(record.hash, content);
+        let history = histories.entry(plugin.clone()).or_default();
+        let before: Vec<ContentHash> = history.versions.iter().map(|version| version.hash).collect();
+        history.record_live(record);
+        self.write(plugin, history)?;
+        if before.iter().any(|hash| history.find(*hash).is_none()) {
+            self.delete_unlisted(&histories);
+        }
+        kept.map_err(|source| KeepError::Content { plugin: plugin.clone(), source })
+    }
+
+    /// Notes that the plugin's file is gone: no version is live and none is pinned.
+    ///
+    /// # Errors
+    /// When the disk does not take it.
+    pub fn record_removed(&self, plugin: &PluginName) -> Result<(), KeepError> {
+        self.change(plugin, |history| (history.live, history.pin) = (None, None))
+    }
+
+    /// Holds a plugin to a kept version while its file has the content `instead_of`, over restarts.
+    ///
+    /// # Errors
+    /// When the version is not kept, or the disk does not take it.
+    pub fn pin(&self, plugin: &PluginName, chosen: ContentHash, instead_of: ContentHash) -> Result<(), PinError> {
+        if self.history(plugin).find(chosen).is_none() {
+            return Err(PinError::UnknownVersion { plugin: plugin.clone(), hash: chosen });
+        }
+        Ok(self.change(plugin, |history| history.pin = Some(Pin { chosen, instead_of }))?)
+    }
+
+    /// Returns the version to run instead of a file with this content, if the operator chose one.
+    ///
+    /// A pin that was made for other content is dropped by this: the new file is a new decision.
+    pub fn pinned(&self, plugin: &PluginName, file_hash: ContentHash) -> Option<ContentHash> {
+        let mut pinned = None;
+        if let Err(error) = self.change(plugin, |history| pinned = history.settle_pin(file_hash)) {
+            tracing::warn!(%plugin, error = &error as &dyn std::error::Error, "a pin that ended was not deleted");
+        }
+        pinned
+    }
+
+    /// Lets the plugin's file decide again.
+    ///
+    /// # Errors
+    /// When the disk does not take it: the pin is back after a restart.
+    pub fn forget_pin(&self, plugin: &PluginName) -> Result<(), KeepError> {
+        self.change(plugin, |history| history.pin = None)
+    }
+
+    /// Returns the content of a kept version.
+    ///
+    /// # Errors
+    /// When it is not kept, or damaged.
+    pub fn get_content(&self, hash: ContentHash) -> Result<Bytes, GetContentError> {
+        self.contents.get(hash)
+    }
+
+    /// Deletes contents that no plugin lists and returns how many that were.
+    ///
+    /// # Errors
+    /// When the contents cannot be listed or deleted.
+    pub fn collect_garbage(&self) -> io::Result<usize> {
+        self.contents.retain(&listed(&self.lock()))
+    }
+
+    fn delete_unlisted(&self, histories: &BTreeMap<PluginName, History>) {
+        if let Err(error) = self.contents.retain(&listed(histories)) {
+            tracing::warn!(%error, "contents that are not needed any more were not deleted");
+        }
+    }
+
+    /// Changes a plugin's history, in memory and then on disk; a plugin without one stays without.
+    fn change(&self, plugin: &PluginName, change: impl FnOnce(&mut History)) -> Result<(), KeepError> {
+        let mut histories = self.lock();
+        let Some(history) = histories.get_mut(plugin) else { return Ok(()) };
+        let before = history.clone();
+        change(history);
+        if *history == before { Ok(()) } else { self.write(plugin, history) }
+    }
+
+    fn write(&self, plugin: &PluginName, history: &History) -> Result<(), KeepError> {
+        let written = serde_json::to_vec_pretty(history).map_err(io::Error::from);
+        written
+            .and_then(|bytes| disk::write(&self.folder, &format!("{plugin}.json"), &bytes))
+            .map_err(|source| KeepError::History { plugin: plugin.clone(), source })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<PluginName, History>> {
+        self.histories.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn listed(histories: &BTreeMap<PluginName, History>) -> BTreeSet<ContentHash> {
+    histories.values().flat_map(|history| &history.versions).map(|version| version.hash).collect()
+}
+
+fn read_histories(folder: &Path) -> io::Result<BTreeMap<PluginName, History>> {
+    let mut histories = BTreeMap::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let Some(plugin) = plugin_of(&path) else { continue };
+        match read_history(&path) {
+            Ok(history) => drop(histories.insert(plugin, history)),
+            Err(error) => put_aside(&plugin, &path, &error),
+        }
+    }
+    Ok(histories)
+}
+
+fn plugin_of(path: &Path) -> Option<PluginName> {
+    let name = path.file_name().and_then(OsStr::to_str)?;
+    PluginName::new(name.strip_suffix(".json")?).ok()
+}
+
+fn read_history(path: &Path) -> io::Result<History> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(HISTORY_BYTES_MAX).read_to_end(&mut bytes)?;
+    Ok(serde_json::from_slice(&bytes)?)
+}
+
+fn put_aside(plugin: &PluginName, path: &Path, error: &io::Error) {
+    let aside = path.with_extension("json.corrupt");
+    tracing::warn!(%plugin, %error, aside = %aside.display(), "the list of versions is damaged: starting a new one");
+    if let Err(error) = fs::rename(path, aside) {
+        tracing::warn!(%plugin, %error, "the damaged list of versions was not put aside");
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,174 @@
+//! Versions on a real disk, with a restart wherever that could lose something.
+
+use jiff::Timestamp;
+use tempfile::TempDir;
+
+use super::*;
+
+type TestResult = Result<(), Box<dyn std::error::Error>>;
+
+fn plugin(name: &str) -> PluginName {
+    PluginName::new(name).expect("the test uses plugin names")
+}
+
+fn hash(content: &str) -> ContentHash {
+    ContentHash::of(content.as_bytes())
+}
+
+fn record(content: &str) -> VersionRecord {
+    VersionRecord {
+        hash: hash(content),
+        version: format!("0.0.{}", content.len()),
+        file: "a.wasm".into(),
+        sidecar: Some("name = \"a\"".into()),
+        loaded_at: Timestamp::constant(1_700_000_000, 0),
+    }
+}
+
+/// Versions of plugin `a` with these contents, in a new data folder.
+fn versions_of_a(contents: &[&str]) -> Result<(TempDir, Versions), Box<dyn std::error::Error>> {
+    let data = tempfile::tempdir()?;
+    let versions = Versions::open(data.path())?;
+    for content in contents {
+        versions.record_live(&plugin("a"), record(content), content.as_bytes())?;
+    }
+    Ok((data, versions))
+}
+
+#[test]
+fn versions_survive_a_restart() -> TestResult {
+    let (data, versions) = versions_of_a(&["one", "two"])?;
+    let before = versions.history(&plugin("a"));
+    assert_eq!(before.versions, [record("two"), record("one")]);
+    drop(versions);
+    let versions = Versions::open(data.path())?;
+    assert_eq!(versions.history(&plugin("a")), before);
+    assert_eq!(versions.get_content(hash("one"))?, "one");
+    assert_eq!(versions.history(&plugin("b")), History::default());
+    Ok(())
+}
+
+#[test]
+fn times_are_written_so_that_people_can_read_them() -> TestResult {
+    let (data, _versions) = versions_of_a(&["one"])?;
+    let text = fs::read_to_string(data.path().join("plugins").join("a.json"))?;
+    assert!(text.contains("\"2023-11-14T22:13:20Z\""), "{text}");
+    Ok(())
+}
+
+#[test]
+fn a_pin_survives_a_restart_and_ends_with_new_content() -> TestResult {
+    let (data, versions) = versions_of_a(&["one", "two"])?;
+    let a = plugin("a");
+    versions.pin(&a, hash("one"), hash("two"))?;
+    versions.record_live(&a, record("one"), b"one")?;
+
+    let versions = Versions::open(data.path())?;
+    assert_eq!(versions.pinned(&a, hash("two")), Some(hash("one")));
+    assert_eq!(versions.history(&a).live, Some(hash("one")));
+    assert_eq!(versions.pinned(&a, hash("three")), None);
+
+    let versions = Versions::open(data.path())?;
+    assert_eq!(versions.pinned(&a, hash("two")), None);
+    Ok(())
+}
+
+#[test]
+fn a_pin_ends_with_the_file_and_when_it_is_forgotten() -> TestResult {
+    for end in [Versions::record_removed, Versions::forget_pin] {
+        let (data, versions) = versions_of_a(&["one", "two"])?;
+        versions.pin(&plugin("a"), hash("one"), hash("two"))?;
+        end(&versions, &plugin("a"))?;
+        let versions = Versions::open(data.path())?;
+        assert_eq!(versions.pinned(&plugin("a"), hash("two")), None);
+        assert_eq!(versions.history(&plugin("a")).versions.len(), 2);
+    }
+    Ok(())
+}
+
+#[test]
+fn nothing_is_live_after_a_removal() -> TestResult {
+    let (data, versions) = versions_of_a(&["one"])?;
+    versions.record_removed(&plugin("a"))?;
+    versions.record_removed(&plugin("never-live"))?;
+    assert_eq!(Versions::open(data.path())?.history(&plugin("a")).live, None);
+    Ok(())
+}
+
+#[test]
+fn only_a_kept_version_can_be_pinned() -> TestResult {
+    let (_data, versions) = versions_of_a(&["one"])?;
+    for name in ["a", "b"] {
+        let pinned = versions.pin(&plugin(name), hash("two"), hash("one"));
+        assert!(matches!(pinned, Err(PinError::UnknownVersion { .. })), "{pinned:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_content_goes_with_the_last_plugin_that_lists_it() -> TestResult {
+    let (_data, versions) = versions_of_a(&["0"])?;
+    versions.record_live(&plugin("b"), record("0"), b"0")?;
+    for content in ["1", "2", "3", "4", "5", "6"] {
+        versions.record_live(&plugin("a"), record(content), content.as_bytes())?;
+    }
+    assert_eq!(versions.get_content(hash("0"))?, "0");
+    assert!(matches!(versions.get_content(hash("1")), Err(GetContentError::Missing { .. })));
+    assert_eq!(versions.get_content(hash("2"))?, "2");
+    assert_eq!(versions.collect_garbage()?, 0);
+    Ok(())
+}
+
+#[test]
+fn garbage_of_an_earlier_process_is_collected() -> TestResult {
+    let (data, versions) = versions_of_a(&["one"])?;
+    fs::write(data.path().join("contents").join(hash("lost").to_string()), "lost")?;
+    assert_eq!(versions.collect_garbage()?, 1);
+    assert_eq!(versions.get_content(hash("one"))?, "one");
+    Ok(())
+}
+
+#[test]
+fn a_damaged_list_is_put_aside_and_stops_nothing() -> TestResult {
+    for damage in [&b"{\"versions\": [{\"hash\": \"12"[..], b"\xff\xff", b"", b"{\"versions\": 7}"] {
+        let (data, versions) = versions_of_a(&["one"])?;
+        versions.record_live(&plugin("b"), record("one"), b"one")?;
+        let folder = data.path().join("plugins");
+        fs::write(folder.join("a.json"), damage)?;
+
+        let versions = Versions::open(data.path())?;
+        assert_eq!(versions.history(&plugin("a")), History::default());
+        assert_eq!(versions.history(&plugin("b")).live, Some(hash("one")));
+        assert_eq!(fs::read(folder.join("a.json.corrupt"))?, damage);
+        versions.record_live(&plugin("a"), record("two"), b"two")?;
+        assert_eq!(Versions::open(data.path())?.history(&plugin("a")).live, Some(hash("two")));
+    }
+    Ok(())
+}
+
+#[test]
+fn a_list_that_is_no_file_stops_nothing() -> TestResult {
+    let (data, _versions) = versions_of_a(&["one"])?;
+    fs::create_dir(data.path().join("plugins").join("b.json"))?;
+    let versions = Versions::open(data.path())?;
+    versions.record_live(&plugin("b"), record("one"), b"one")?;
+    assert_eq!(versions.history(&plugin("a")).live, Some(hash("one")));
+    Ok(())
+}
+
+#[test]
+fn a_disk_that_takes_nothing_is_said_and_the_version_is_live() -> TestResult {
+    let (data, versions) = versions_of_a(&["one"])?;
+    fs::remove_dir_all(data.path().join("contents"))?;
+    let kept = versions.record_live(&plugin("a"), record("two"), b"two");
+    assert!(matches!(kept, Err(KeepError::Content { .. })), "{kept:?}");
+    assert_eq!(versions.history(&plugin("a")).live, Some(hash("two")));
+    assert!(matches!(versions.get_content(hash("two")), Err(GetContentError::Missing { .. })));
+
+    fs::remove_dir_all(data.path().join("plugins"))?;
+    let kept = versions.record_live(&plugin("a"), record("one"), b"one");
+    assert!(matches!(kept, Err(KeepError::History { .. })), "{kept:?}");
+    assert_eq!(versions.history(&plugin("a")).live, Some(hash("one")));
+    assert_eq!(versions.pinned(&plugin("a"), hash("two")), None);
+    Ok(())
+}
