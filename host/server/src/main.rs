@@ -1,2 +1,13 @@
 //! The `backplane` binary.
-fn main() {}
+
+use std::process::ExitCode;
+
+use backplane::command::Cli;
+use clap::Parser;
+
+fn main() -> ExitCode {
+    Cli::parse().run().unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}

@@ -4,9 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use clap::Args;
-use serde::Serialize;
 
-use super::{cargo, check, install::install, report::Report};
+use super::{cargo, check, install::install};
 
 /// Arguments of `backplane build`.
 #[derive(Debug, Args)]
@@ -29,14 +28,6 @@ pub struct BuildArgs {
     pub json: bool,
 }
 
-/// The report with the place of the file.
-#[derive(Serialize)]
-struct Built<'a> {
-    file: &'a Path,
-    #[serde(flatten)]
-    report: &'a Report,
-}
-
 /// Compiles, checks and places a plugin.
 ///
 /// # Errors
@@ -44,18 +35,17 @@ struct Built<'a> {
 pub fn run(args: &BuildArgs) -> anyhow::Result<()> {
     let manifest = find_manifest(args.manifest_path.as_deref())?;
     let artifact = cargo::build_component(&manifest, &args.profile)?;
-    let component = std::fs::read(&artifact).with_context(|| format!("failed to read {}", artifact.display()))?;
-    let report = check::examine(&component).with_context(|| format!("{} cannot go live", artifact.display()))?;
-    let folder = args.out.as_deref().or(artifact.parent()).context("the component has no directory")?;
-    let file = install(folder, &format!("{}.wasm", report.name), &component)
-        .with_context(|| format!("failed to write to {}", folder.display()))?;
-    if args.json {
-        let built = Built { file: &file, report: &report };
-        println!("{}", serde_json::to_string_pretty(&built).context("failed to write JSON")?);
-    } else {
-        print!("{report}");
-        println!("{}", file.display());
+    let mut report = check::examine(&artifact)?;
+    if let Some(reason) = &report.reason {
+        bail!("{} would be refused by a server: {reason}", artifact.display());
     }
+    let name = report.name.as_deref().context("an accepted component has a name")?;
+    let component = std::fs::read(&artifact).with_context(|| format!("failed to read {}", artifact.display()))?;
+    let folder = args.out.as_deref().or(artifact.parent()).context("the component has no directory")?;
+    let file = install(folder, &format!("{name}.wasm"), &component)
+        .with_context(|| format!("failed to write to {}", folder.display()))?;
+    report.file = file.display().to_string();
+    report.print(args.json);
     Ok(())
 }
 

@@ -10,8 +10,8 @@ use crate::config::{Config, Setting, Sources};
 /// Where the configuration is, and what overrides it.
 #[derive(Debug, Default, Args)]
 pub struct SettingsArgs {
-    /// Configuration file [default: backplane.toml, if it is there]
-    #[arg(long, value_name = "FILE", env = "BACKPLANE_CONFIG")]
+    /// Configuration file [default: BACKPLANE_CONFIG, else backplane.toml if it is there]
+    #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Folder of plugins [default: ./plugins.d]
     #[arg(long, value_name = "DIR")]

@@ -3,7 +3,8 @@
 use std::fmt;
 
 /// One thing that is wrong.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{place}: {message}")]
 pub struct ConfigProblem {
     /// Where: `backplane.toml: http.header_timeout`, `BACKPLANE_LISTEN` or `--listen`.
     pub place: String,
@@ -16,12 +17,6 @@ pub struct ConfigProblem {
 pub struct ConfigError {
     /// At least one, in the order of the sections.
     pub problems: Vec<ConfigProblem>,
-}
-
-impl fmt::Display for ConfigProblem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.place, self.message)
-    }
 }
 
 impl fmt::Display for ConfigError {

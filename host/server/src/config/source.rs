@@ -2,12 +2,19 @@
 //!
 //! Nothing else in the server reads the environment.
 
-use std::{collections::BTreeMap, io, path::Path};
+use std::{
+    collections::BTreeMap,
+    io,
+    path::{Path, PathBuf},
+};
 
 use super::problem::ConfigProblem;
 
 /// Name of the file that is read when none is named.
 pub const DEFAULT_FILE: &str = "backplane.toml";
+
+/// The variable that names another file.
+const FILE_VARIABLE: &str = "BACKPLANE_CONFIG";
 
 /// Longest configuration file in bytes.
 const FILE_BYTES_MAX: u64 = 1 << 20;
@@ -26,31 +33,27 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// Collects the sources of this process. Without `file`, `backplane.toml` in the working directory is read if it
-    /// is there.
+    /// Collects the sources of this process. The file is `file`, else the one that `BACKPLANE_CONFIG` names, else
+    /// `backplane.toml` in the working directory if it is there.
     ///
     /// # Errors
     /// When the file that was named is not there, or the file cannot be read.
     pub fn of_process(file: Option<&Path>, flags: BTreeMap<String, String>) -> Result<Self, ConfigProblem> {
-        let path = file.unwrap_or(Path::new(DEFAULT_FILE));
+        let mut environment: BTreeMap<_, _> = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())))
+            .collect();
+        let named = environment.remove(FILE_VARIABLE).map(PathBuf::from);
+        let named = file.or(named.as_deref());
+        let path = named.unwrap_or(Path::new(DEFAULT_FILE));
         let contents = match read(path) {
             Ok(contents) => contents,
-            Err(error) if error.kind() == io::ErrorKind::NotFound && file.is_none() => String::new(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound && named.is_none() => String::new(),
             Err(error) => {
-                return Err(ConfigProblem {
-                    place: path.display().to_string(),
-                    message: format!("cannot be read: {error}"),
-                });
+                let message = format!("cannot be read: {error}");
+                return Err(ConfigProblem { place: path.display().to_string(), message });
             }
         };
-        Ok(Self {
-            file_name: path.display().to_string(),
-            file: contents,
-            environment: std::env::vars_os()
-                .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())))
-                .collect(),
-            flags,
-        })
+        Ok(Self { file_name: path.display().to_string(), file: contents, environment, flags })
     }
 }
 
