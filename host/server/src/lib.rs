@@ -11,6 +11,8 @@ pub mod limits;
 pub mod listen;
 pub mod live;
 pub mod middleware;
+#[cfg(feature = "bench-native")]
+pub mod native;
 pub mod problem;
 pub mod router;
 pub mod serve;

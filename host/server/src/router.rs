@@ -21,7 +21,7 @@ pub fn router(app: AppState) -> Router {
         .route("/api/plugins/{name}/versions", get(endpoint::list_versions))
         .route("/api/plugins/{name}/rollback", post(endpoint::roll_back_plugin))
         .route_layer(from_fn(local_only));
-    Router::new()
+    let routes = Router::new()
         .route("/healthz", get(endpoint::show_health))
         .route("/readyz", get(endpoint::show_readiness))
         .route("/api/status", get(endpoint::show_status))
@@ -30,5 +30,8 @@ pub fn router(app: AppState) -> Router {
         .method_not_allowed_fallback(|| async {
             ApiError::new(codes::METHOD_NOT_ALLOWED, "this path answers other methods")
         })
-        .with_state(app)
+        .with_state(app);
+    #[cfg(feature = "bench-native")]
+    let routes = routes.merge(crate::native::routes());
+    routes
 }

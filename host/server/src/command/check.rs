@@ -65,13 +65,7 @@ pub struct Report {
 /// When the file cannot be read or the engine does not start.
 pub fn run(args: &CheckArgs) -> anyhow::Result<bool> {
     let report = examine(&args.file)?;
-    let mut stdout = std::io::stdout().lock();
-    if args.json {
-        serde_json::to_writer_pretty(&mut stdout, &report)?;
-        writeln!(stdout)?;
-    } else {
-        write!(stdout, "{report}")?;
-    }
+    report.print(args.json)?;
     Ok(report.accepted)
 }
 
@@ -126,6 +120,21 @@ fn load(source: Source, manifest: backplane_runtime::Manifest) -> anyhow::Result
 }
 
 impl Report {
+    /// Prints the report to standard output.
+    ///
+    /// # Errors
+    /// When the output is closed.
+    pub fn print(&self, as_json: bool) -> anyhow::Result<()> {
+        let mut stdout = std::io::stdout().lock();
+        if as_json {
+            serde_json::to_writer_pretty(&mut stdout, self)?;
+            writeln!(stdout)?;
+        } else {
+            write!(stdout, "{self}")?;
+        }
+        Ok(())
+    }
+
     fn new(path: &Path, source: &Source) -> Self {
         Self {
             file: path.display().to_string(),
