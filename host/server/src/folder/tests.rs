@@ -54,7 +54,7 @@ impl Watch {
         Self::start_with(config, |_| Ok(())).await
     }
 
-    /// Starts a watch after `prepare` had the folder's path, and waits for the first scan to end.
+    /// Starts a watch after `prepare` had the folder's path.
     async fn start_with(config: FolderConfig, prepare: impl FnOnce(&Path) -> Result<()>) -> Result<Self> {
         let root = tempfile::tempdir()?;
         let folder = root.path().join("plugins");
