@@ -45,8 +45,7 @@ pub fn run(args: &BuildArgs) -> anyhow::Result<()> {
     let file = install(folder, &format!("{name}.wasm"), &component)
         .with_context(|| format!("failed to write to {}", folder.display()))?;
     report.file = file.display().to_string();
-    report.print(args.json);
-    Ok(())
+    report.print(args.json)
 }
 
 fn find_manifest(named: Option<&Path>) -> anyhow::Result<PathBuf> {

@@ -3,6 +3,7 @@
 use std::io::Write as _;
 
 use anyhow::Context as _;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::compile;
 use crate::{config::Config, serve::Server, shutdown, telemetry::Telemetry};
@@ -15,6 +16,7 @@ use crate::{config::Config, serve::Server, shutdown, telemetry::Telemetry};
 /// When the server cannot start.
 pub fn run(config: Config) -> anyhow::Result<()> {
     let _telemetry = Telemetry::start(&config.log)?;
+    raise_file_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -34,4 +36,14 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let _closed = writeln!(stdout, "listening on http://{address}").and_then(|()| stdout.flush());
     drop(stdout);
     Ok(server.run().await?)
+}
+
+/// Takes as many file descriptors as the system allows: each connection needs one, and so does each plugin.
+///
+/// The limit that a process starts with is low for the sake of select(2), which nothing here uses.
+fn raise_file_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum }) {
+        tracing::warn!(%error, current = limit.current, "the limit of open files stays as it was");
+    }
 }

@@ -62,8 +62,12 @@ impl Scan {
     ) -> Observed {
         let mut observed = Observed::default();
         let mut changed = BTreeSet::new();
+        // What lies there at the start is read without waiting whether it stays as it is: a file that is still
+        // being written is found out when it is read, because it ends too early or changes meanwhile.
+        let at_start = self.first == First::NotSeen;
         for (name, seen) in files {
-            let done = Done { file: done.contains(name.as_str()), sidecar: done.contains(&name.sidecar()) };
+            let is_done = |entry: &str| at_start || done.contains(entry);
+            let done = Done { file: is_done(name.as_str()), sidecar: is_done(&name.sidecar()) };
             if self.see(name, seen, done, now) {
                 changed.insert(name.clone());
             }

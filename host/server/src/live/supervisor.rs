@@ -4,16 +4,16 @@
 //! A file that is refused changes nothing that serves. It owns all its state and takes no lock; it runs on a
 //! thread of its own, so it may wait for the disk.
 
+mod removal;
+mod roll_back;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
 
 use backplane_runtime::{ContentHash, Described, PluginName, Source, describe};
-use tokio::{
-    sync::{mpsc, oneshot},
-    task::JoinSet,
-};
+use tokio::{sync::mpsc, task::JoinSet};
 
 use super::{
     Command, FailedFile, Live, LivePlugin, RollBackError, Snapshot,
@@ -351,75 +351,6 @@ impl Supervisor {
         }
     }
 
-    fn remove(&mut self, file: &FileName) {
-        let Some(known) = self.files.remove(file) else { return };
-        let current = self.live().snapshot();
-        let (mut plugins, mut failed) = (current.plugins.clone(), current.failed.clone());
-        failed.remove(file);
-        // Another file with the same plugin takes over without a gap: it publishes in place of this one.
-        let heir = known.provides.as_ref().and_then(|plugin| self.heir(plugin));
-        if let Some(heir) = heir {
-            self.hand_over(&current, plugins, failed, file, heir);
-            return;
-        }
-        plugins.retain(|_, plugin| plugin.file != *file);
-        if let Err(error) = self.publish(&current, plugins, failed, None) {
-            tracing::error!(%error, "the live plugins contradict each other");
-        }
-        if let Some(plugin) = known.provides {
-            tracing::info!(%plugin, file = %file, "removed");
-            if let Err(error) = self.app.versions.record_removed(&plugin) {
-                tracing::warn!(%plugin, %error, "the removal is not written down");
-            }
-        }
-        self.try_waiting();
-    }
-
-    /// Returns a waiting file that would provide `plugin`.
-    fn heir(&self, plugin: &PluginName) -> Option<FileName> {
-        let brings = |arrival: &Arrival| {
-            describe(&arrival.bytes, arrival.sidecar.as_deref())
-                .is_ok_and(|described| described.manifest.name == *plugin)
-        };
-        self.files.iter().find(|(_, file)| file.waiting.as_ref().is_some_and(brings)).map(|(name, _)| name.clone())
-    }
-
-    /// Lets `heir` provide what `file` did: the generation stays live until the heir's own is.
-    fn hand_over(
-        &mut self,
-        current: &Snapshot,
-        mut plugins: BTreeMap<PluginName, LivePlugin>,
-        mut failed: BTreeMap<FileName, FailedFile>,
-        file: &FileName,
-        heir: FileName,
-    ) {
-        failed.remove(&heir);
-        let inherited = plugins.values_mut().find(|plugin| plugin.file == *file);
-        let hash = inherited.map(|plugin| {
-            plugin.file = heir.clone();
-            plugin.mounted.generation.hash()
-        });
-        if let Err(error) = self.publish(current, plugins, failed, None) {
-            tracing::error!(%error, "the live plugins contradict each other");
-        }
-        let arrival = self.files.get_mut(&heir).and_then(|known| known.waiting.take());
-        match arrival {
-            // A renamed file: what is live is what it holds.
-            Some(arrival) if Some(arrival.hash) == hash => {
-                if let (Some(known), Ok(described)) =
-                    (self.files.get_mut(&heir), describe(&arrival.bytes, arrival.sidecar.as_deref()))
-                {
-                    let (plugin, version) = (described.manifest.name, described.manifest.version.to_string());
-                    known.provides = Some(plugin.clone());
-                    let source = Source { bytes: arrival.bytes, hash: arrival.hash, sidecar: arrival.sidecar };
-                    self.record(&heir, &plugin, version, &source);
-                }
-            }
-            Some(arrival) => self.arrive(arrival),
-            None => {}
-        }
-    }
-
     /// Tries the files again that were refused because of another plugin.
     fn try_waiting(&mut self) {
         let waiting: Vec<_> = self.files.values_mut().filter_map(|file| file.waiting.take()).collect();
@@ -441,45 +372,6 @@ impl Supervisor {
             tracing::warn!(%plugin, %error, "the version is live and not kept: it cannot be rolled back to");
         }
     }
-
-    fn obey(&mut self, command: Command) {
-        let Command::RollBack { plugin, to, reply } = command;
-        match self.prepare_roll_back(&plugin, to) {
-            Ok((file, source, manifest)) => {
-                let hash = self.files.get(&file).and_then(|known| known.hash);
-                let ticket = self.next_ticket(&file, hash);
-                self.start(Attempt { ticket, file, source, manifest, purpose: Purpose::RollBack(reply) });
-            }
-            Err(error) => refuse_roll_back(reply, error),
-        }
-    }
-
-    fn prepare_roll_back(
-        &self,
-        plugin: &PluginName,
-        to: Option<ContentHash>,
-    ) -> Result<(FileName, Source, backplane_runtime::Manifest), RollBackError> {
-        let current = self.live().snapshot();
-        let live = current.plugins.get(plugin).ok_or(RollBackError::UnknownPlugin)?;
-        let wanted = match to {
-            Some(hash) => hash,
-            None => {
-                let history = self.app.versions.history(plugin);
-                history.previous().ok_or(RollBackError::NoEarlierVersion)?.hash
-            }
-        };
-        let (source, manifest) = self.kept(plugin, wanted)?;
-        Ok((live.file.clone(), source, manifest))
-    }
-
-    /// Writes the operator's choice down, so that a restart keeps it. The file's own content is no choice.
-    fn keep_choice(&self, file: &FileName, plugin: &PluginName, chosen: ContentHash) -> Result<(), RollBackError> {
-        let versions = &self.app.versions;
-        match self.files.get(file).and_then(|known| known.hash).filter(|hash| *hash != chosen) {
-            Some(instead_of) => versions.pin(plugin, chosen, instead_of).map_err(RollBackError::Keep),
-            None => versions.forget_pin(plugin).map_err(|error| RollBackError::Keep(error.into())),
-        }
-    }
 }
 
 /// Why a file is not even loaded.
@@ -492,8 +384,4 @@ struct Refusal {
 fn failed(file: &FileName, reason: String) -> FailedFile {
     let name = file.plugin().map_or_else(|| file.to_string(), ToString::to_string);
     FailedFile { name, version: None, hash: None, reason }
-}
-
-fn refuse_roll_back(reply: oneshot::Sender<Result<(), RollBackError>>, error: RollBackError) {
-    let _gone = reply.send(Err(error));
 }

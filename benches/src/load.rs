@@ -1,0 +1,116 @@
+//! Load from outside the server's process: `h2load`, speaking HTTP/1.1.
+
+use std::{
+    fs,
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use anyhow::{Context as _, bail};
+use tempfile::NamedTempFile;
+
+/// How much to ask for.
+#[derive(Debug, Clone)]
+pub struct Load {
+    /// What to ask for.
+    pub url: String,
+    /// Connections, each with one request at a time.
+    pub connections: usize,
+    /// Requests per second of each connection; as fast as answers come when absent.
+    pub rate: Option<usize>,
+    /// For how long.
+    pub duration: Duration,
+}
+
+/// Load that is being applied.
+pub struct Running {
+    child: Child,
+    log: NamedTempFile,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub struct Outcome {
+    /// Answers of any kind.
+    pub requests: usize,
+    /// Answers other than 2xx, and requests without one.
+    pub failed: usize,
+    /// Answers per second.
+    pub per_second: f64,
+    latencies_us: Vec<u64>,
+}
+
+/// Says what to install when the tool is missing.
+pub fn require_tool() -> anyhow::Result<()> {
+    let found = Command::new("h2load").arg("--version").stdout(Stdio::null()).status();
+    match found {
+        Ok(status) if status.success() => Ok(()),
+        _ => bail!("h2load is missing: install nghttp2's tools, on Debian `apt-get install nghttp2-client`"),
+    }
+}
+
+impl Load {
+    /// Applies the load and waits for its end.
+    pub fn run(&self) -> anyhow::Result<Outcome> {
+        self.start()?.finish()
+    }
+
+    /// Begins to apply the load.
+    pub fn start(&self) -> anyhow::Result<Running> {
+        let log = NamedTempFile::new()?;
+        let mut command = Command::new("h2load");
+        command
+            .args(["--h1", "--threads=1", &format!("--clients={}", self.connections)])
+            .arg(format!("--duration={}", self.duration.as_secs().max(1)))
+            .arg(format!("--log-file={}", log.path().display()));
+        if let Some(rate) = self.rate {
+            command.arg(format!("--rps={rate}"));
+        }
+        let child = command.arg(&self.url).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+        Ok(Running { child, log })
+    }
+}
+
+impl Running {
+    /// Waits for the end.
+    pub fn finish(self) -> anyhow::Result<Outcome> {
+        let output = self.child.wait_with_output()?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        let unanswered = unanswered(&text).with_context(|| format!("h2load said: {text}"))?;
+        let log = fs::read_to_string(self.log.path())?;
+        let mut outcome = Outcome { requests: 0, failed: unanswered, per_second: 0.0, latencies_us: Vec::new() };
+        let (mut first, mut last) = (u64::MAX, 0_u64);
+        for line in log.lines() {
+            // Start in microseconds, status, microseconds to the end.
+            let fields: Vec<_> = line.split('\t').collect();
+            let [start, status, latency] = fields[..] else { continue };
+            let (start, latency): (u64, u64) = (start.parse()?, latency.parse()?);
+            (first, last) = (first.min(start), last.max(start + latency));
+            outcome.requests += 1;
+            outcome.failed += usize::from(!status.starts_with('2'));
+            outcome.latencies_us.push(latency);
+        }
+        outcome.per_second = outcome.requests as f64 / (last.saturating_sub(first) as f64 / 1e6);
+        outcome.latencies_us.sort_unstable();
+        Ok(outcome)
+    }
+}
+
+impl Outcome {
+    /// Returns the latency that `percent` of the requests did not exceed, in milliseconds.
+    pub fn percentile_ms(&self, percent: f64) -> f64 {
+        let at = (self.latencies_us.len() as f64 * percent / 100.0) as usize;
+        let at = at.min(self.latencies_us.len().saturating_sub(1));
+        self.latencies_us.get(at).map_or(f64::NAN, |us| *us as f64 / 1000.0)
+    }
+}
+
+/// Reads the requests that failed or timed out without an answer. Those in flight at the end do not count.
+fn unanswered(text: &str) -> Option<usize> {
+    let line = text.lines().find(|line| line.starts_with("requests:"))?;
+    let count = |word: &str| {
+        let part = line.split([',', ':']).find(|part| part.trim_end().ends_with(word))?;
+        part.split_whitespace().next()?.parse::<usize>().ok()
+    };
+    Some(count("errored")? + count("timeout")?)
+}

@@ -1,0 +1,79 @@
+//! Load benchmarks of a real server with real plugins: `cargo xtask bench` builds what they need and runs them.
+//!
+//! Absolute times depend on the machine and its neighbours, so everything that can be is measured beside a
+//! route that is compiled into the same server, in the same run, in turns. A row prints its bound and whether
+//! it was reached.
+
+mod drop_in;
+mod load;
+mod neighbours;
+mod report;
+mod server;
+mod start;
+mod swaps;
+mod throughput;
+
+use std::path::PathBuf;
+
+use clap::{Parser, ValueEnum};
+
+use self::report::Report;
+
+/// What the benchmarks run on.
+#[derive(Debug, Parser)]
+struct Options {
+    /// The server, built with the feature `bench-native`.
+    #[arg(long)]
+    server: PathBuf,
+    /// Folder with the first-party plugins.
+    #[arg(long)]
+    plugins: PathBuf,
+    /// Folder with the hostile guests.
+    #[arg(long)]
+    guests: PathBuf,
+    /// Run only these.
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<Benchmark>,
+    /// Shorter and less exact.
+    #[arg(long)]
+    quick: bool,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Benchmark {
+    /// Requests per second and CPU per request, beside native.
+    Throughput,
+    /// From a file in the folder to the first answer.
+    Drop,
+    /// Swaps under load, and memory after many of them.
+    Swaps,
+    /// Start with a cold and a warm cache, and with 200 plugins.
+    Start,
+    /// A plugin's latency while its neighbours misbehave.
+    Neighbours,
+}
+
+fn main() -> anyhow::Result<()> {
+    let options = Options::parse();
+    load::require_tool()?;
+    let mut report = Report::new(!options.json);
+    for benchmark in Benchmark::value_variants() {
+        if !options.only.is_empty() && !options.only.contains(benchmark) {
+            continue;
+        }
+        match benchmark {
+            Benchmark::Throughput => throughput::run(&options, &mut report)?,
+            Benchmark::Drop => drop_in::run(&options, &mut report)?,
+            Benchmark::Swaps => swaps::run(&options, &mut report)?,
+            Benchmark::Start => start::run(&options, &mut report)?,
+            Benchmark::Neighbours => neighbours::run(&options, &mut report)?,
+        }
+    }
+    if options.json {
+        println!("{}", report.to_json()?);
+    }
+    Ok(())
+}

@@ -1,0 +1,58 @@
+//! An operator's choice of an earlier version.
+
+use backplane_runtime::{ContentHash, Manifest, PluginName, Source};
+
+use super::Supervisor;
+use crate::{
+    folder::FileName,
+    live::{
+        Command, RollBackError,
+        load::{Attempt, Purpose},
+    },
+};
+
+impl Supervisor {
+    pub(super) fn obey(&mut self, command: Command) {
+        let Command::RollBack { plugin, to, reply } = command;
+        match self.prepare_roll_back(&plugin, to) {
+            Ok((file, source, manifest)) => {
+                let hash = self.files.get(&file).and_then(|known| known.hash);
+                let ticket = self.next_ticket(&file, hash);
+                self.start(Attempt { ticket, file, source, manifest, purpose: Purpose::RollBack(reply) });
+            }
+            Err(error) => drop(reply.send(Err(error))),
+        }
+    }
+
+    fn prepare_roll_back(
+        &self,
+        plugin: &PluginName,
+        to: Option<ContentHash>,
+    ) -> Result<(FileName, Source, Manifest), RollBackError> {
+        let current = self.live().snapshot();
+        let live = current.plugins.get(plugin).ok_or(RollBackError::UnknownPlugin)?;
+        let wanted = match to {
+            Some(hash) => hash,
+            None => {
+                let history = self.app.versions.history(plugin);
+                history.previous().ok_or(RollBackError::NoEarlierVersion)?.hash
+            }
+        };
+        let (source, manifest) = self.kept(plugin, wanted)?;
+        Ok((live.file.clone(), source, manifest))
+    }
+
+    /// Writes the operator's choice down, so that a restart keeps it. The file's own content is no choice.
+    pub(super) fn keep_choice(
+        &self,
+        file: &FileName,
+        plugin: &PluginName,
+        chosen: ContentHash,
+    ) -> Result<(), RollBackError> {
+        let versions = &self.app.versions;
+        match self.files.get(file).and_then(|known| known.hash).filter(|hash| *hash != chosen) {
+            Some(instead_of) => versions.pin(plugin, chosen, instead_of).map_err(RollBackError::Keep),
+            None => versions.forget_pin(plugin).map_err(|error| RollBackError::Keep(error.into())),
+        }
+    }
+}
