@@ -1,0 +1,16 @@
+//! What every test stands on: a server of its own, plugins, and ways to talk to it.
+
+mod answer;
+mod component;
+mod connection;
+mod log;
+mod neighbour;
+mod server;
+mod wait;
+
+pub(crate) use answer::Answer;
+pub(crate) use component::{component, sha256, with_manifest, with_version};
+pub(crate) use connection::Connection;
+pub(crate) use neighbour::{beside_a_neighbour, check_attack, check_neighbour};
+pub(crate) use server::{Server, Setup, backplane, put_file, put_folder};
+pub(crate) use wait::{PATIENCE, Stopwatch, wait_for, wait_until};

@@ -1,0 +1,258 @@
+//! One server process in folders of its own.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+};
+
+use reqwest::blocking::{Client, RequestBuilder};
+use rustix::process::{Pid, Signal};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::{
+    Answer, component,
+    component::profile,
+    log::Lines,
+    wait::{PATIENCE, poll, wait_for, wait_until},
+};
+
+/// Settings of every test: the defaults, but quicker to forget a file.
+const CONFIG: &str = "[folder]\nremoval_grace = \"300ms\"\n";
+
+/// A server before it starts.
+pub(crate) struct Setup {
+    folder: TempDir,
+    config: String,
+}
+
+impl Setup {
+    /// Makes empty folders.
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::tempdir().expect("there is room for temporary files");
+        fs::create_dir(folder.path().join("plugins")).expect("the folder is new");
+        Self { folder, config: CONFIG.to_owned() }
+    }
+
+    /// Puts plugins into the folder under their names.
+    #[track_caller]
+    pub(crate) fn plugins(self, names: &[&str]) -> Self {
+        for name in names {
+            put_file(&self.folder.path().join("plugins"), &format!("{name}.wasm"), &component(name));
+        }
+        self
+    }
+
+    /// Replaces the configuration.
+    pub(crate) fn config(self, config: &str) -> Self {
+        Self { config: config.to_owned(), ..self }
+    }
+
+    /// Returns the folder of plugins.
+    pub(crate) fn folder(&self) -> PathBuf {
+        self.folder.path().join("plugins")
+    }
+
+    /// Returns the folder of the server's state.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// Starts a server and waits until it is ready.
+    #[track_caller]
+    pub(crate) fn start(self) -> Server {
+        let server = self.spawn();
+        wait_until("a server that is ready", || server.try_get("/readyz").is_some_and(|answer| answer.status == 200));
+        server
+    }
+
+    /// Starts a server and waits until it listens.
+    #[track_caller]
+    pub(crate) fn spawn(self) -> Server {
+        let config = self.folder.path().join("backplane.toml");
+        fs::write(&config, &self.config).expect("the folder takes files");
+        let mut command = backplane();
+        command.args(["serve", "--listen", "127.0.0.1:0", "--config"]).arg(config);
+        command.arg("--plugins").arg(self.folder()).arg("--data").arg(self.data());
+        // Nothing of the environment that tests run in may change what the server does.
+        command.env_clear().current_dir(self.folder.path());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut process = command.spawn().expect("the server's binary starts");
+        let stdout = Lines::collect(process.stdout.take().expect("stdout is a pipe"));
+        let log = Lines::collect(process.stderr.take().expect("stderr is a pipe"));
+        let address = wait_for("the server's address", || {
+            if let Ok(Some(status)) = process.try_wait() {
+                panic!("the server ended with {status}:\n{}", log.all().join("\n"));
+            }
+            Some(stdout.all().iter().find_map(|line| line.strip_prefix("listening on http://"))?.trim().to_owned())
+        });
+        let client = Client::builder().no_proxy().timeout(2 * PATIENCE).redirect(reqwest::redirect::Policy::none());
+        Server { setup: self, process, address, log, client: client.build().expect("a client needs nothing") }
+    }
+}
+
+/// A running server. It ends with the value.
+pub(crate) struct Server {
+    setup: Setup,
+    process: Child,
+    address: String,
+    log: Lines,
+    client: Client,
+}
+
+impl Server {
+    /// Starts a server with these plugins.
+    #[track_caller]
+    pub(crate) fn start(plugins: &[&str]) -> Self {
+        Setup::new().plugins(plugins).start()
+    }
+
+    /// Returns host and port.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Returns the folder of plugins.
+    pub(crate) fn folder(&self) -> PathBuf {
+        self.setup.folder()
+    }
+
+    /// Prepares a request.
+    pub(crate) fn request(&self, method: &str, path: &str) -> RequestBuilder {
+        let method = method.parse().expect("a test sends methods");
+        self.client.request(method, format!("http://{}{path}", self.address))
+    }
+
+    /// Sends a GET.
+    #[track_caller]
+    pub(crate) fn get(&self, path: &str) -> Answer {
+        self.send("GET", path)
+    }
+
+    /// Sends a request without a body.
+    #[track_caller]
+    pub(crate) fn send(&self, method: &str, path: &str) -> Answer {
+        let sent = self.request(method, path).send().and_then(Answer::receive);
+        sent.unwrap_or_else(|error| panic!("{method} {path}: {error:?}\n{}", self.log().join("\n")))
+    }
+
+    /// Sends a GET that nobody may be there to answer.
+    pub(crate) fn try_get(&self, path: &str) -> Option<Answer> {
+        self.request("GET", path).send().and_then(Answer::receive).ok()
+    }
+
+    /// Puts a file into the folder in one step.
+    pub(crate) fn put(&self, file: &str, bytes: &[u8]) {
+        put_file(&self.folder(), file, bytes);
+    }
+
+    /// Takes a file out of the folder.
+    pub(crate) fn remove(&self, file: &str) {
+        fs::remove_file(self.folder().join(file)).expect("the file is in the folder");
+    }
+
+    /// Returns all plugins as the API lists them.
+    #[track_caller]
+    pub(crate) fn list(&self) -> Vec<Value> {
+        self.get("/api/plugins").json().as_array().expect("the plugins are a list").clone()
+    }
+
+    /// Waits until a file is refused, and returns the reason.
+    #[track_caller]
+    pub(crate) fn wait_for_refusal(&self, file: &str) -> String {
+        let refused = |view: &Value| view["file"] == file && view["reason"].is_string();
+        let view = wait_for(&format!("{file} to be refused"), || self.list().into_iter().find(refused));
+        view["reason"].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// Waits until `path` answers with a success and that body.
+    #[track_caller]
+    pub(crate) fn wait_for_text(&self, path: &str, text: &str) {
+        let mut last = None;
+        let found = poll(|| {
+            last = self.try_get(path).map(|answer| (answer.status, answer.text()));
+            last.as_ref().filter(|(status, body)| (*status, body.as_str()) == (200, text)).map(drop)
+        });
+        assert!(found.is_some(), "{path} never answered {text:?}: {last:?}\n{}", self.log().join("\n"));
+    }
+
+    /// Waits until `path` answers with a status.
+    #[track_caller]
+    pub(crate) fn wait_for_status(&self, path: &str, status: u16) {
+        wait_until(&format!("{path} to answer {status}"), || {
+            self.try_get(path).is_some_and(|answer| answer.status == status)
+        });
+    }
+
+    /// Returns the log's lines so far.
+    pub(crate) fn log(&self) -> Vec<String> {
+        self.log.all()
+    }
+
+    /// Waits for a line that holds `text`, and returns it.
+    #[track_caller]
+    pub(crate) fn wait_for_log(&self, text: &str) -> String {
+        wait_for(&format!("the log to say `{text}`"), || self.log().into_iter().find(|line| line.contains(text)))
+    }
+
+    /// Checks that the host itself is well.
+    #[track_caller]
+    pub(crate) fn check_health(&self) {
+        assert_eq!(self.get("/healthz").status, 200);
+        assert_eq!(self.get("/readyz").status, 200);
+        let crash = self.log().into_iter().find(|line| line.contains("panicked at host/"));
+        assert_eq!(crash, None, "the host itself panicked");
+    }
+
+    /// Tells the server to stop.
+    pub(crate) fn terminate(&self) {
+        let id = Pid::from_child(&self.process);
+        rustix::process::kill_process(id, Signal::TERM).expect("the server runs");
+    }
+
+    /// Returns how the server ended, if it has.
+    pub(crate) fn try_wait(&mut self) -> Option<ExitStatus> {
+        self.process.try_wait().expect("the server is a child of the test")
+    }
+
+    /// Stops the server, and returns its folders for another one.
+    #[track_caller]
+    pub(crate) fn stop(mut self) -> Setup {
+        self.terminate();
+        let status = wait_for("the server to stop", || self.try_wait());
+        assert!(status.success(), "the server stopped with {status}:\n{}", self.log().join("\n"));
+        std::mem::replace(&mut self.setup, Setup::new())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if matches!(self.process.try_wait(), Ok(None)) {
+            // No test waits for a server that it is done with.
+            let _gone = self.process.kill();
+            let _status = self.process.wait();
+        }
+    }
+}
+
+/// Makes a command of the program under test.
+#[track_caller]
+pub(crate) fn backplane() -> Command {
+    let program = profile().join("backplane");
+    assert!(program.is_file(), "{} is not built: run `cargo xtask test`", program.display());
+    Command::new(program)
+}
+
+/// Puts a file into a folder in one step, as a careful operator does.
+pub(crate) fn put_file(folder: &Path, name: &str, bytes: &[u8]) {
+    let temporary = folder.join(format!(".{name}.tmp"));
+    fs::write(&temporary, bytes).expect("the folder takes files");
+    fs::rename(temporary, folder.join(name)).expect("a file can be renamed");
+}
+
+/// Makes a folder in place of whatever is at `path`.
+pub(crate) fn put_folder(path: &Path) {
+    let _missing = fs::remove_dir_all(path);
+    fs::create_dir_all(path).expect("a folder can be made");
+}

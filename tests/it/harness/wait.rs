@@ -1,0 +1,52 @@
+//! Waiting for a condition: the only place that sleeps, and the only one that looks at a clock.
+
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+/// How long anything may take before a test gives up. Far more than it takes, because the machine may be busy.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Between two looks at a condition.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// Returns what `look` finds, as soon as it finds something; `None` when that takes too long.
+pub(crate) fn poll<T>(mut look: impl FnMut() -> Option<T>) -> Option<T> {
+    let watch = Stopwatch::start();
+    while watch.elapsed() < PATIENCE {
+        if let Some(found) = look() {
+            return Some(found);
+        }
+        thread::sleep(PAUSE);
+    }
+    None
+}
+
+/// Returns what `look` finds, as soon as it finds something.
+#[track_caller]
+pub(crate) fn wait_for<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
+    poll(look).unwrap_or_else(|| panic!("waited {PATIENCE:?} in vain for {what}"))
+}
+
+/// Returns as soon as `look` says yes.
+#[track_caller]
+pub(crate) fn wait_until(what: &str, mut look: impl FnMut() -> bool) {
+    wait_for(what, || look().then_some(()));
+}
+
+/// Real time that has passed.
+pub(crate) struct Stopwatch(Instant);
+
+impl Stopwatch {
+    /// Starts to count.
+    #[expect(clippy::disallowed_methods, reason = "a black-box test measures the real time of another process")]
+    pub(crate) fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    /// Returns the time since the start.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.0.elapsed()
+    }
+}

@@ -1,0 +1,27 @@
+//! Black-box tests: the real server, real plugins compiled from source, real connections.
+//!
+//! A test knows what an operator and a client know: files, the command line, HTTP and the log. Each starts a server
+//! of its own in folders of its own, so all run in parallel. `cargo xtask test` builds what they start.
+
+#![forbid(unsafe_code)]
+
+mod harness;
+
+mod api;
+mod attacks;
+mod cache;
+mod clients;
+mod command_line;
+mod files;
+mod instances;
+mod log;
+mod manifests;
+mod paths;
+mod requests;
+mod responses;
+mod rollback;
+mod sandbox;
+mod settings;
+mod shutdown;
+mod start;
+mod swaps;

@@ -1,0 +1,66 @@
+//! The project's automation, in Rust and nothing else: `cargo xtask <command>`.
+//!
+//! Every command works from a fresh clone with Rust alone, and says what it does before it does it.
+
+#![forbid(unsafe_code)]
+
+mod bench;
+mod components;
+mod run;
+mod test;
+mod tidy;
+mod toolchain;
+mod workspace;
+
+use clap::{Parser, Subcommand};
+
+use crate::workspace::Workspace;
+
+/// What developers do with this repository.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Builds the server and the first-party plugins, and serves them; `cargo xtask plugins` replaces them live.
+    Run {
+        /// Passed to `backplane serve`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Builds everything and runs every test.
+    Test {
+        /// Passed to `cargo test`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Builds the first-party plugins into `target/plugins`.
+    Plugins,
+    /// Builds the fixtures of the tests into `target/guests`.
+    Guests,
+    /// Builds for release and measures, beside a native route in the same server.
+    Bench {
+        /// Passed to the benchmarks; `--help` lists what they take.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Checks the rules that no compiler knows.
+    Tidy,
+}
+
+fn main() -> anyhow::Result<()> {
+    let command = Cli::parse().command;
+    let workspace = Workspace::find()?;
+    match command {
+        Command::Run { arguments } => run::run(&workspace, &arguments),
+        Command::Test { arguments } => test::test(&workspace, &arguments),
+        Command::Plugins => components::build_plugins(&workspace),
+        Command::Guests => components::build_guests(&workspace),
+        Command::Bench { arguments } => bench::run(&workspace, &arguments),
+        Command::Tidy => tidy::check(&workspace.root),
+    }
+}
