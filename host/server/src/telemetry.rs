@@ -2,7 +2,7 @@
 //!
 //! A request never waits for the log: the queue to the writer is bounded, and a line that does not fit is dropped and
 //! counted. Guests log under the target `guest`. What they, or clients, put into a line cannot start a new one or
-//! steer a terminal: control characters are escaped in both formats.
+//! steer a terminal: text has its control characters escaped, and JSON those that JSON forbids.
 //!
 //! This module does not decide what is worth a line.
 

@@ -47,8 +47,6 @@ pub struct LimitsConfig {
     pub table_elements_max: u32,
     /// Host resources that an instance holds at the same time. Default 4,096.
     pub handles_max: u32,
-    /// Bytes that a guest hands to the host in one call of a host function. Default 9 MiB.
-    pub hostcall_bytes_max: usize,
     /// Log lines of one plugin in one second, over time. Default 200.
     pub log_lines_per_second: u32,
     /// Log lines of one plugin at once. Default 1,000.
@@ -79,7 +77,6 @@ impl Default for LimitsConfig {
             response_bytes_max: 64 << 20,
             table_elements_max: 20_000,
             handles_max: 4096,
-            hostcall_bytes_max: 9 << 20,
             log_lines_per_second: 200,
             log_lines_burst: 1000,
             compile_timeout: Duration::from_secs(60),
@@ -117,14 +114,12 @@ impl LimitsConfig {
         limits.at_most("memory_bytes_max", &memory_max, "memory_total_bytes_max", &total);
         let any = Size(0)..=Size::mib(1024);
         let response = limits.within("response_bytes", Size::of(self.response_bytes), any.clone());
-        let response_max = limits.within("response_bytes_max", Size::of(self.response_bytes_max), any.clone());
+        let response_max = limits.within("response_bytes_max", Size::of(self.response_bytes_max), any);
         limits.at_most("response_bytes", &response, "response_bytes_max", &response_max);
         let compile = Size::of(self.compile_memory_bytes_max);
         (self.memory_total_bytes_max, self.memory_bytes, self.memory_bytes_max) =
             (total.bytes(), memory.bytes(), memory_max.bytes());
         (self.response_bytes, self.response_bytes_max) = (response.bytes(), response_max.bytes());
-        self.hostcall_bytes_max =
-            limits.within("hostcall_bytes_max", Size::of(self.hostcall_bytes_max), PAGE..=*any.end()).bytes();
         self.compile_memory_bytes_max =
             limits.within("compile_memory_bytes_max", compile, Size::mib(64)..=unbounded).bytes();
     }
