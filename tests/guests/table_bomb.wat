@@ -33,6 +33,6 @@
   (export $problem "problem" (type $problem-shape))
 
   (func $handle (param "request" $request) (result (result $response (error $problem)))
-    (canon lift (core func $core "handle") (memory $core "memory") (realloc (func $core "realloc"))))
+    (canon lift (core func $core "handle") (memory (core memory $core "memory")) (realloc (core func $core "realloc"))))
   (instance $handler (export "handle" (func $handle)))
   (export "backplane:plugin/http-handler@1.0.0" (instance $handler)))

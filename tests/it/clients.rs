@@ -26,7 +26,8 @@ fn a_client_that_sends_its_headers_slowly_is_let_go() {
     connection.send("GET /hello/Ada HTTP/1.1\r\nhost: 127.0.0.1\r\n");
     let received = connection.read_to_end();
     assert!(received.is_empty() || received.starts_with(b"HTTP/1.1 4"), "{received:?}");
-    check_neighbour(&server);
+    // On a connection of its own: one that was kept open was idle for too long as well.
+    Connection::get(&server, "/hello/Ada").check_text(r#"{"hello":"Ada"}"#);
 }
 
 #[test]
@@ -95,7 +96,6 @@ fn framing_that_two_readers_could_understand_differently_is_refused() {
         "transfer-encoding: xchunked\r\n",
         "x-folded: a\r\n b\r\nx-nul: \0\r\n",
         "x-space : 1\r\n",
-        "host: other\r\nx: \n\n",
     ] {
         let mut connection = Connection::open(&server);
         let host = server.address();
@@ -103,6 +103,16 @@ fn framing_that_two_readers_could_understand_differently_is_refused() {
         connection.finish();
         let answer = connection.try_read_answer();
         assert!(answer.as_ref().is_none_or(|answer| answer.status == 400), "{lines:?}: {answer:?}");
+    }
+    check_neighbour(&server);
+}
+
+#[test]
+fn a_request_with_no_host_or_with_two_is_refused() {
+    let server = start("");
+    for hosts in ["", "host: 127.0.0.1\r\nhost: example.com\r\n"] {
+        let answer = Connection::exchange(&server, format!("GET /hello/Ada HTTP/1.1\r\n{hosts}\r\n"));
+        assert_eq!(answer.status, 400, "RFC 9112, section 3.2: {hosts:?} {answer:?}");
     }
     check_neighbour(&server);
 }

@@ -21,14 +21,22 @@ fn check_refused(bytes: &[u8], reason: &str) {
 }
 
 #[test]
-fn refuses_an_empty_file() {
-    check_refused(b"", "empty or cut off");
-}
-
-#[test]
-fn refuses_a_truncated_component() {
+fn refuses_files_that_end_too_early_once_nothing_more_comes() {
+    let server = Server::start(&["hello", "versioned"]);
     let whole = component("panic");
-    check_refused(&whole[..whole.len() / 2], "cut off");
+    server.put("empty.wasm", b"");
+    server.put("cut.wasm", &whole[..whole.len() / 2]);
+    let broken = with_version("7.7.101");
+    server.put("versioned.wasm", &broken[..broken.len() - 100]);
+    for file in ["empty.wasm", "cut.wasm", "versioned.wasm"] {
+        let reason = server.wait_for_refusal(file);
+        assert!(reason.contains("ends too early"), "{reason}");
+    }
+    server.get("/versioned").check_text("version 7.7.100");
+    check_neighbour(&server);
+    // What was cut off is taken when it is whole.
+    server.put("cut.wasm", &whole);
+    server.wait_for_text("/panic/answer", "still here");
 }
 
 #[test]
@@ -48,7 +56,7 @@ fn refuses_random_bytes_behind_the_right_start() {
 fn refuses_a_component_with_flipped_bits_or_runs_it_in_its_sandbox() {
     let server = Server::start(&["hello"]);
     let whole = component("panic");
-    for seed in 1..=8_usize {
+    let files = (1..=8_usize).map(|seed| {
         let mut bytes = whole.clone();
         for n in 1..=16 {
             let at = (seed * 7919 * n * n) % bytes.len();
@@ -56,9 +64,12 @@ fn refuses_a_component_with_flipped_bits_or_runs_it_in_its_sandbox() {
         }
         let file = format!("flipped-{seed}.wasm");
         server.put(&file, &bytes);
+        file
+    });
+    for file in files.collect::<Vec<_>>() {
         wait_until("the file to be decided on", || server.list().iter().any(|view| view["file"] == *file));
-        check_neighbour(&server);
     }
+    check_neighbour(&server);
     server.check_health();
 }
 

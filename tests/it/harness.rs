@@ -9,7 +9,7 @@ mod server;
 mod wait;
 
 pub(crate) use answer::Answer;
-pub(crate) use component::{component, sha256, with_manifest, with_version};
+pub(crate) use component::{component, sha256, with_manifest, with_text, with_version};
 pub(crate) use connection::Connection;
 pub(crate) use neighbour::{beside_a_neighbour, check_attack, check_neighbour};
 pub(crate) use server::{Server, Setup, backplane, put_file, put_folder};

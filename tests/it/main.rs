@@ -4,6 +4,7 @@
 //! of its own in folders of its own, so all run in parallel. `cargo xtask test` builds what they start.
 
 #![forbid(unsafe_code)]
+#![expect(clippy::panic, clippy::indexing_slicing, reason = "all of this crate is tests, its helpers too")]
 
 mod harness;
 

@@ -1,6 +1,6 @@
 //! What a plugin says about itself is checked before any of its code runs.
 
-use crate::harness::{Server, check_neighbour, component, with_manifest};
+use crate::harness::{Server, check_neighbour, component, with_manifest, with_text};
 
 /// Drops a component with that manifest, and checks that it is refused with each of the reasons.
 #[track_caller]
@@ -43,9 +43,11 @@ fn refuses_a_path_that_no_request_can_have() {
 
 #[test]
 fn refuses_a_name_that_belongs_to_the_host() {
-    for name in ["api", "healthz", "metrics", "console"] {
-        check_refused(&format!(r#"{{"api":"1.0","name":"{name}","version":"1.0.0"}}"#), &[name]);
-    }
+    let server = Server::start(&["hello"]);
+    server.put("console.wasm", &with_text("private", r#""name":"private""#, r#""name":"console""#));
+    let why = server.wait_for_refusal("console.wasm");
+    assert!(why.contains("/console") && why.contains("belongs to the host"), "{why}");
+    check_neighbour(&server);
 }
 
 #[test]

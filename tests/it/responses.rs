@@ -82,9 +82,9 @@ fn big_response_passes_up_to_8_mib_and_is_refused_beyond() {
     let answer = server.get(&format!("/big-response/{}", 8 << 20));
     assert_eq!((answer.status, answer.body.len()), (200, 8 << 20));
     assert!(answer.body.iter().all(|byte| *byte == b'x'));
-    for bytes in [(8 << 20) + 1, 9 << 20, 64 << 20] {
-        server.get(&format!("/big-response/{bytes}")).check_problem(500, "plugin_invalid_response");
-    }
+    server.get(&format!("/big-response/{}", (8 << 20) + 1)).check_problem(500, "plugin_invalid_response");
+    // Far more than a response may be is more than the host takes from a guest at all.
+    server.get(&format!("/big-response/{}", 64 << 20)).check_problem(500, "plugin_failed");
     check_neighbour(&server);
     server.check_health();
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     components, tidy,
-    workspace::{Workspace, announce},
+    workspace::{Workspace, announce, run},
 };
 
 /// What is built and tested here: everything but the guests, which run in a host only.
@@ -18,6 +18,12 @@ pub(crate) fn test(workspace: &Workspace, arguments: &[String]) -> anyhow::Resul
     announce("building the server and the tests; the first time takes a while");
     workspace.cargo(["build", "--all-targets"].into_iter().chain(SELECTION))?;
     announce("running the tests");
-    let arguments = arguments.iter().map(String::as_str);
-    workspace.cargo(std::iter::once("test").chain(SELECTION).chain(arguments))
+    let mut command = workspace.cargo_command();
+    command.arg("test").args(SELECTION).args(arguments).env("RUST_TEST_THREADS", threads().to_string());
+    run(&mut command)
+}
+
+/// Most black-box tests wait for another process most of the time. `-- --test-threads` says otherwise.
+fn threads() -> usize {
+    2 * std::thread::available_parallelism().map_or(1, usize::from)
 }

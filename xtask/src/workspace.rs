@@ -39,11 +39,7 @@ impl Workspace {
 
     /// Runs cargo in the root and waits for it.
     pub(crate) fn cargo<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> anyhow::Result<()> {
-        let mut command = self.cargo_command();
-        command.args(arguments);
-        let status = command.status().context("cargo does not start")?;
-        ensure!(status.success(), "{} failed", described(&command));
-        Ok(())
+        run(self.cargo_command().args(arguments))
     }
 
     /// Makes a cargo that runs in the root.
@@ -52,6 +48,13 @@ impl Workspace {
         command.current_dir(&self.root);
         command
     }
+}
+
+/// Runs a command and waits for it.
+pub(crate) fn run(command: &mut Command) -> anyhow::Result<()> {
+    let status = command.status().with_context(|| format!("{} does not start", described(command)))?;
+    ensure!(status.success(), "{} failed", described(command));
+    Ok(())
 }
 
 /// Writes a command as somebody would type it.

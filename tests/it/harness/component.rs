@@ -29,19 +29,24 @@ fn target() -> PathBuf {
 }
 
 /// Returns the fixture `versioned` with another version, both in its manifest and in what it answers.
-///
-/// The built component is changed and not the source: a version of the same length moves nothing, so all lengths and
-/// offsets in the file stay right.
 #[track_caller]
 pub(crate) fn with_version(version: &str) -> Vec<u8> {
-    assert_eq!(version.len(), VERSION.len(), "a version of another length would break the file");
-    let mut bytes = component("versioned");
-    let places: Vec<_> =
-        bytes.windows(VERSION.len()).enumerate().filter(|(_, window)| *window == VERSION.as_bytes()).collect();
-    let starts: Vec<_> = places.into_iter().map(|(start, _)| start).collect();
-    assert!(starts.len() >= 2, "the version stands in the manifest and in the data");
+    with_text("versioned", VERSION, version)
+}
+
+/// Returns the component `name` with one text in place of another, wherever that stands.
+///
+/// The built component is changed and not the source: a text of the same length moves nothing, so all lengths and
+/// offsets in the file stay right.
+#[track_caller]
+pub(crate) fn with_text(name: &str, old: &str, new: &str) -> Vec<u8> {
+    assert_eq!(old.len(), new.len(), "a text of another length would break the file");
+    let mut bytes = component(name);
+    let places = |window: (usize, &[u8])| (window.1 == old.as_bytes()).then_some(window.0);
+    let starts: Vec<_> = bytes.windows(old.len()).enumerate().filter_map(places).collect();
+    assert!(!starts.is_empty(), "`{old}` is not in {name}.wasm");
     for start in starts {
-        bytes[start..start + VERSION.len()].copy_from_slice(version.as_bytes());
+        bytes[start..start + new.len()].copy_from_slice(new.as_bytes());
     }
     bytes
 }

@@ -162,7 +162,9 @@ impl Server {
     #[track_caller]
     pub(crate) fn wait_for_refusal(&self, file: &str) -> String {
         let refused = |view: &Value| view["file"] == file && view["reason"].is_string();
-        let view = wait_for(&format!("{file} to be refused"), || self.list().into_iter().find(refused));
+        let view = poll(|| self.list().into_iter().find(refused));
+        let view =
+            view.unwrap_or_else(|| panic!("{file} was not refused: {:?}\n{}", self.list(), self.log().join("\n")));
         view["reason"].as_str().unwrap_or_default().to_owned()
     }
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 /// How long anything may take before a test gives up. Far more than it takes, because the machine may be busy.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Between two looks at a condition.
 const PAUSE: Duration = Duration::from_millis(10);
