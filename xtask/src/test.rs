@@ -19,7 +19,11 @@ pub(crate) fn test(workspace: &Workspace, arguments: &[String]) -> anyhow::Resul
     workspace.cargo(["build", "--all-targets"].into_iter().chain(SELECTION))?;
     announce("running the tests");
     let mut command = workspace.cargo_command();
-    command.arg("test").args(SELECTION).args(arguments).env("RUST_TEST_THREADS", threads().to_string());
+    command
+        .args(["test", "--no-fail-fast"])
+        .args(SELECTION)
+        .args(arguments)
+        .env("RUST_TEST_THREADS", threads().to_string());
     run(&mut command)
 }
 
