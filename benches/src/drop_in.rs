@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Drops `hello` into an empty folder, without and with its compiled code in the cache.
-pub fn run(options: &Options, report: &mut Report) -> anyhow::Result<()> {
+pub(crate) fn run(options: &Options, report: &mut Report) -> anyhow::Result<()> {
     let server = Server::start(&options.server, &[])?;
     let hello = fs::read(options.plugins.join("hello.wasm"))?;
     let rounds = if options.quick { 3 } else { 9 };

@@ -11,37 +11,37 @@ use tempfile::NamedTempFile;
 
 /// How much to ask for.
 #[derive(Debug, Clone)]
-pub struct Load {
+pub(crate) struct Load {
     /// What to ask for.
-    pub url: String,
+    pub(crate) url: String,
     /// Connections, each with one request at a time.
-    pub connections: usize,
+    pub(crate) connections: usize,
     /// Requests per second of each connection; as fast as answers come when absent.
-    pub rate: Option<usize>,
+    pub(crate) rate: Option<usize>,
     /// For how long.
-    pub duration: Duration,
+    pub(crate) duration: Duration,
 }
 
 /// Load that is being applied.
-pub struct Running {
+pub(crate) struct Running {
     child: Child,
     log: NamedTempFile,
 }
 
 /// What came of it.
 #[derive(Debug)]
-pub struct Outcome {
+pub(crate) struct Outcome {
     /// Answers of any kind.
-    pub requests: usize,
+    pub(crate) requests: usize,
     /// Answers other than 2xx, and requests without one.
-    pub failed: usize,
+    pub(crate) failed: usize,
     /// Answers per second.
-    pub per_second: f64,
+    pub(crate) per_second: f64,
     latencies_us: Vec<u64>,
 }
 
 /// Says what to install when the tool is missing.
-pub fn require_tool() -> anyhow::Result<()> {
+pub(crate) fn require_tool() -> anyhow::Result<()> {
     let found = Command::new("h2load").arg("--version").stdout(Stdio::null()).status();
     match found {
         Ok(status) if status.success() => Ok(()),
@@ -51,12 +51,12 @@ pub fn require_tool() -> anyhow::Result<()> {
 
 impl Load {
     /// Applies the load and waits for its end.
-    pub fn run(&self) -> anyhow::Result<Outcome> {
+    pub(crate) fn run(&self) -> anyhow::Result<Outcome> {
         self.start()?.finish()
     }
 
     /// Begins to apply the load.
-    pub fn start(&self) -> anyhow::Result<Running> {
+    pub(crate) fn start(&self) -> anyhow::Result<Running> {
         let log = NamedTempFile::new()?;
         let mut command = Command::new("h2load");
         command
@@ -73,7 +73,7 @@ impl Load {
 
 impl Running {
     /// Waits for the end.
-    pub fn finish(self) -> anyhow::Result<Outcome> {
+    pub(crate) fn finish(self) -> anyhow::Result<Outcome> {
         let output = self.child.wait_with_output()?;
         let text = String::from_utf8_lossy(&output.stdout);
         let unanswered = unanswered(&text).with_context(|| format!("h2load said: {text}"))?;
@@ -98,7 +98,7 @@ impl Running {
 
 impl Outcome {
     /// Returns the latency that `percent` of the requests did not exceed, in milliseconds.
-    pub fn percentile_ms(&self, percent: f64) -> f64 {
+    pub(crate) fn percentile_ms(&self, percent: f64) -> f64 {
         let at = (self.latencies_us.len() as f64 * percent / 100.0) as usize;
         let at = at.min(self.latencies_us.len().saturating_sub(1));
         self.latencies_us.get(at).map_or(f64::NAN, |us| *us as f64 / 1000.0)

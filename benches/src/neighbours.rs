@@ -11,23 +11,23 @@ use crate::{
 
 /// A guest, and the path that makes it misbehave.
 const HOSTILE: &[(&str, &str)] = &[
-    ("endless-loop", "/endless-loop/"),
-    ("endless-host-calls", "/endless-host-calls/"),
-    ("memory-bomb", "/memory-bomb/"),
-    ("deep-recursion", "/deep-recursion/"),
-    ("panic", "/panic/now"),
-    ("exit", "/exit/"),
-    ("handle-flood", "/handle-flood/"),
-    ("log-flood", "/log-flood/"),
-    ("big-response", "/big-response/"),
-    ("huge-headers", "/huge-headers/"),
+    ("endless-loop", "/endless-loop"),
+    ("endless-host-calls", "/endless-host-calls/log"),
+    ("memory-bomb", "/memory-bomb/bit-by-bit"),
+    ("deep-recursion", "/deep-recursion/frames"),
+    ("panic", "/panic"),
+    ("exit", "/exit/with/3"),
+    ("handle-flood", "/handle-flood"),
+    ("log-flood", "/log-flood/lines/100000"),
+    ("big-response", "/big-response/67108864"),
+    ("huge-headers", "/huge-headers/lines/5000"),
 ];
 
 /// Connections that call the hostile guest, as fast as it answers.
 const ATTACKERS: usize = 4;
 
 /// Compares the p99 of `hello` at a steady rate, alone and beside each hostile guest, in turns.
-pub fn run(options: &Options, report: &mut Report) -> anyhow::Result<()> {
+pub(crate) fn run(options: &Options, report: &mut Report) -> anyhow::Result<()> {
     let hello = options.plugins.join("hello.wasm");
     for (guest, path) in HOSTILE {
         let file = options.guests.join(format!("{guest}.wasm"));

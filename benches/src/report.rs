@@ -4,23 +4,23 @@ use serde::Serialize;
 
 /// One measured figure.
 #[derive(Debug, Serialize)]
-pub struct Row {
+pub(crate) struct Row {
     /// Which benchmark.
-    pub group: &'static str,
+    pub(crate) group: &'static str,
     /// What was measured.
-    pub name: String,
+    pub(crate) name: String,
     /// The figure.
-    pub value: f64,
+    pub(crate) value: f64,
     /// Its unit.
-    pub unit: &'static str,
+    pub(crate) unit: &'static str,
     /// What was promised, when something was.
-    pub bound: Option<Bound>,
+    pub(crate) bound: Option<Bound>,
 }
 
 /// A promise.
 #[derive(Debug, Clone, Copy, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Bound {
+pub(crate) enum Bound {
     /// The figure must not be lower.
     AtLeast(f64),
     /// The figure must not be higher.
@@ -38,24 +38,24 @@ impl Bound {
 
 /// All rows, printed as they come.
 #[derive(Debug)]
-pub struct Report {
+pub(crate) struct Report {
     rows: Vec<Row>,
     prints: bool,
 }
 
 impl Report {
     /// Makes an empty report that prints each row, or none.
-    pub fn new(prints: bool) -> Self {
+    pub(crate) fn new(prints: bool) -> Self {
         Self { rows: Vec::new(), prints }
     }
 
     /// Adds a figure without a promise.
-    pub fn add(&mut self, group: &'static str, name: impl Into<String>, value: f64, unit: &'static str) {
+    pub(crate) fn add(&mut self, group: &'static str, name: impl Into<String>, value: f64, unit: &'static str) {
         self.push(Row { group, name: name.into(), value, unit, bound: None });
     }
 
     /// Adds a figure with its promise.
-    pub fn add_bound(
+    pub(crate) fn add_bound(
         &mut self,
         group: &'static str,
         name: impl Into<String>,
@@ -84,7 +84,7 @@ impl Report {
     }
 
     /// Returns all rows as JSON.
-    pub fn to_json(&self) -> anyhow::Result<String> {
+    pub(crate) fn to_json(&self) -> anyhow::Result<String> {
         Ok(serde_json::to_string_pretty(&self.rows)?)
     }
 }
@@ -94,7 +94,7 @@ fn figure(value: f64) -> String {
 }
 
 /// Returns the value in the middle.
-pub fn median(mut values: Vec<f64>) -> f64 {
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }

@@ -16,10 +16,10 @@ use tempfile::TempDir;
 use crate::report::median;
 
 /// How long anything may take before the benchmark gives up.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A running server, stopped when it is dropped.
-pub struct Server {
+pub(crate) struct Server {
     child: Child,
     address: String,
     root: TempDir,
@@ -27,7 +27,7 @@ pub struct Server {
 
 impl Server {
     /// Starts a server with the given plugins, and waits until it is ready.
-    pub fn start(binary: &Path, plugins: &[&Path]) -> anyhow::Result<Self> {
+    pub(crate) fn start(binary: &Path, plugins: &[&Path]) -> anyhow::Result<Self> {
         let root = tempfile::tempdir()?;
         fs::create_dir(root.path().join("plugins"))?;
         for plugin in plugins {
@@ -38,7 +38,7 @@ impl Server {
     }
 
     /// Starts a server in a folder that another one left.
-    pub fn start_in(binary: &Path, root: TempDir) -> anyhow::Result<Self> {
+    pub(crate) fn start_in(binary: &Path, root: TempDir) -> anyhow::Result<Self> {
         let log = fs::File::create(root.path().join("log"))?;
         let config = root.path().join("backplane.toml");
         fs::write(&config, "")?;
@@ -64,7 +64,7 @@ impl Server {
     }
 
     /// Stops the server, and keeps its folders.
-    pub fn stop(self) -> anyhow::Result<TempDir> {
+    pub(crate) fn stop(self) -> anyhow::Result<TempDir> {
         let mut this = std::mem::ManuallyDrop::new(self);
         stop(&mut this.child);
         // Taken out of a value that is not dropped; a placeholder stays behind.
@@ -73,29 +73,29 @@ impl Server {
     }
 
     /// Returns the folder of plugins.
-    pub fn plugins(&self) -> PathBuf {
+    pub(crate) fn plugins(&self) -> PathBuf {
         self.root.path().join("plugins")
     }
 
     /// Returns the folder of state.
-    pub fn data(&self) -> PathBuf {
+    pub(crate) fn data(&self) -> PathBuf {
         self.root.path().join("data")
     }
 
     /// Returns the URL of a path.
-    pub fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
     /// Places a file in the folder of plugins, the way an operator's tool does: at once.
-    pub fn place(&self, name: &str, component: &[u8]) -> anyhow::Result<()> {
+    pub(crate) fn place(&self, name: &str, component: &[u8]) -> anyhow::Result<()> {
         let hidden = self.plugins().join(format!(".{name}"));
         fs::write(&hidden, component)?;
         Ok(fs::rename(hidden, self.plugins().join(name))?)
     }
 
     /// Sends one request on a connection of its own, and returns the response's text.
-    pub fn get(&self, path: &str) -> anyhow::Result<String> {
+    pub(crate) fn get(&self, path: &str) -> anyhow::Result<String> {
         let mut stream = TcpStream::connect(&self.address)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         write!(stream, "GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")?;
@@ -105,7 +105,7 @@ impl Server {
     }
 
     /// Sends requests until one is answered with a text that contains `expected`; returns the time that it took.
-    pub fn wait_for(&self, path: &str, expected: &str) -> anyhow::Result<Duration> {
+    pub(crate) fn wait_for(&self, path: &str, expected: &str) -> anyhow::Result<Duration> {
         let started = now();
         loop {
             let response = self.get(path)?;
@@ -120,7 +120,7 @@ impl Server {
     }
 
     /// Returns the resident memory in MiB, the median of a few looks.
-    pub fn resident_mib(&self) -> anyhow::Result<f64> {
+    pub(crate) fn resident_mib(&self) -> anyhow::Result<f64> {
         let look = || -> anyhow::Result<f64> {
             let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
             let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("VmRSS is listed")?;
@@ -132,7 +132,7 @@ impl Server {
     }
 
     /// Returns the CPU time that the process has used, user and system.
-    pub fn cpu_seconds(&self) -> anyhow::Result<f64> {
+    pub(crate) fn cpu_seconds(&self) -> anyhow::Result<f64> {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
         // The command's name may hold anything; the fields follow its closing bracket (proc(5)).
         let (_, fields) = stat.rsplit_once(") ").context("stat has a command")?;
@@ -155,6 +155,6 @@ fn stop(child: &mut Child) {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
-pub fn now() -> std::time::Instant {
+pub(crate) fn now() -> std::time::Instant {
     std::time::Instant::now()
 }

@@ -12,7 +12,7 @@ use crate::{
 const PLUGINS: usize = 200;
 
 /// Starts with one plugin and with many, with and without compiled code in the cache.
-pub fn run(options: &Options, report: &mut Report) -> anyhow::Result<()> {
+pub(crate) fn run(options: &Options, report: &mut Report) -> anyhow::Result<()> {
     one(options, report)?;
     many(options, report)
 }

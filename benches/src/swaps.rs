@@ -17,7 +17,7 @@ const STORM_SWAPS: usize = 100;
 const STORM_REQUESTS: f64 = 50_000.0;
 
 /// Runs both.
-pub fn run(options: &Options, report: &mut Report) -> anyhow::Result<()> {
+pub(crate) fn run(options: &Options, report: &mut Report) -> anyhow::Result<()> {
     let hello = fs::read(options.plugins.join("hello.wasm"))?;
     let versions = ["0.1.1", "0.1.2"].map(|version| with_version(&hello, version));
     let versions = versions.into_iter().collect::<anyhow::Result<Vec<_>>>()?;
@@ -72,7 +72,7 @@ fn with_version(component: &[u8], version: &str) -> anyhow::Result<Vec<u8>> {
 }
 
 /// Replaces a text by one of the same length.
-pub fn replace(bytes: &[u8], from: &[u8], to: &[u8]) -> anyhow::Result<Vec<u8>> {
+pub(crate) fn replace(bytes: &[u8], from: &[u8], to: &[u8]) -> anyhow::Result<Vec<u8>> {
     anyhow::ensure!(from.len() == to.len(), "the texts differ in length");
     let at = bytes.windows(from.len()).position(|window| window == from).context("the text is not there")?;
     let mut replaced = bytes.to_vec();

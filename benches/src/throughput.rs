@@ -26,7 +26,7 @@ struct Sample {
 }
 
 /// Measures all routes in turns, so that a slow minute of the machine meets all of them.
-pub fn run(options: &Options, report: &mut Report) -> anyhow::Result<()> {
+pub(crate) fn run(options: &Options, report: &mut Report) -> anyhow::Result<()> {
     let (hello, reused) = (options.plugins.join("hello.wasm"), options.plugins.join("hello-reused.wasm"));
     let server = Server::start(&options.server, &[&hello, &reused])?;
     let (rounds, duration) = if options.quick { (3, 2) } else { (7, 4) };

@@ -16,7 +16,7 @@ fn check_refused(guest: &str, reason: &str) {
 #[test]
 fn slow_init_is_given_up() {
     let watch = Stopwatch::start();
-    check_refused("slow-init", "failed to start: guest ran past its deadline");
+    check_refused("slow-init", "failed to start: guest failed: its init was not done in time");
     assert!(watch.elapsed().as_secs() < 30, "the guest wants a minute, and gets a second");
 }
 

@@ -176,7 +176,10 @@ impl Generation {
     ) -> Result<Answer, InvokeError> {
         let mut instance = match self.pool.take() {
             Some(instance) => instance,
-            None => self.blueprint.instantiate(&self.host, call.clone()).await.map_err(InvokeError::from)?,
+            None => {
+                let start = self.start_context(call.request_id.clone());
+                self.blueprint.instantiate(&self.host, start).await.map_err(InvokeError::from)?
+            }
         };
         match instance.handle_http(call, &request).await {
             Ok(answer) => {
@@ -221,6 +224,12 @@ impl Generation {
         drop(admission);
     }
 
+    /// The context of an instance's start: nobody's call, with the time that `init` has.
+    fn start_context(&self, request_id: String) -> CallContext {
+        let deadline = Instant::now() + self.host.limits.init_timeout;
+        CallContext { request_id, deadline, ..CallContext::idle() }
+    }
+
     fn put(&self, instance: Instance) {
         if !self.retired.load(Ordering::Acquire) {
             self.pool.put(instance);
@@ -236,17 +245,17 @@ impl Generation {
     /// # Errors
     /// When the guest fails to start: such a generation must not be published.
     pub(crate) async fn run_canary(self: &Arc<Self>) -> Result<(), InvokeError> {
-        let deadline = Instant::now() + self.host.limits.init_timeout;
+        // A little longer than `init` itself has, so that a late `init` is what is reported.
+        let deadline = Instant::now() + self.host.limits.init_timeout * 2;
         let this = Arc::clone(self);
         let start = async move {
             let _clock = this.host.ticker.running();
-            let call =
-                CallContext { deadline, request_id: format!("init-{}", this.manifest.name), ..CallContext::idle() };
-            let instance = this.blueprint.instantiate(&this.host, call).await.map_err(InvokeError::from)?;
+            let start = this.start_context(format!("init-{}", this.manifest.name));
+            let instance = this.blueprint.instantiate(&this.host, start).await.map_err(InvokeError::from)?;
             this.put(instance);
             Ok(())
         };
-        let budget = Budget { deadline, cpu: self.host.limits.init_timeout };
+        let budget = Budget { deadline, cpu: self.host.limits.init_timeout * 2 };
         let slow = self.host.slow_lane.handle().clone();
         Steered::new(Metered::new(start, budget), slow, OnAbandon::Cancel).await.map_err(InvokeError::from).flatten()
     }

@@ -88,8 +88,11 @@ impl Blueprint {
         let instance = self.pre.instantiate_async(&mut *store).await?;
         let http = self.http.as_ref().map(|http| http.load(&mut *store, &instance)).transpose()?;
         let Some(lifecycle) = &self.lifecycle else { return Ok((http, Ok(()))) };
-        let started = lifecycle.load(&mut *store, &instance)?.call_init(store).await?;
-        Ok((http, started))
+        let lifecycle = lifecycle.load(&mut *store, &instance)?;
+        match tokio::time::timeout_at(store.data().call.deadline, lifecycle.call_init(store)).await {
+            Ok(started) => Ok((http, started?)),
+            Err(_) => wasmtime::bail!("its init was not done in time"),
+        }
     }
 }
 

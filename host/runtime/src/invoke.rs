@@ -18,7 +18,7 @@ pub enum InvokeError {
     #[error("all permits of the plugin or of the host are taken")]
     Busy,
     /// The guest trapped, panicked or exited.
-    #[error("guest failed: {reason}{}", in_lines(backtrace))]
+    #[error("guest failed: {reason}")]
     Trapped {
         /// What the engine says.
         reason: String,
@@ -26,7 +26,7 @@ pub enum InvokeError {
         backtrace: Vec<String>,
     },
     /// The guest asked for more memory than it may have, and gave up.
-    #[error("guest is out of memory{}", in_lines(backtrace))]
+    #[error("guest is out of memory")]
     OutOfMemory {
         /// As in [`InvokeError::Trapped`].
         backtrace: Vec<String>,
@@ -66,10 +66,18 @@ impl InvokeError {
             return Self::OutOfMemory { backtrace };
         }
         let reason = match error.downcast_ref::<wasmtime_wasi::I32Exit>() {
-            Some(exit) => format!("it called exit({})", exit.0),
+            Some(_) => "it exited".to_owned(),
             None => error.root_cause().to_string(),
         };
         Self::Trapped { reason, backtrace }
+    }
+
+    /// Returns the names of the guest's functions at its end, innermost first; empty where there is nothing to tell.
+    pub fn backtrace(&self) -> &[String] {
+        match self {
+            Self::Trapped { backtrace, .. } | Self::OutOfMemory { backtrace } => backtrace,
+            _ => &[],
+        }
     }
 
     /// Returns whether the plugin is at fault, and not the load.
@@ -94,8 +102,4 @@ fn function_names(backtrace: &WasmBacktrace) -> Vec<String> {
         None => format!("function {}", frame.func_index()),
     };
     backtrace.frames().iter().map(name).collect()
-}
-
-fn in_lines(backtrace: &[String]) -> String {
-    backtrace.iter().map(|function| format!("\n    at {function}")).collect()
 }

@@ -68,7 +68,7 @@ impl Default for HostLimits {
     fn default() -> Self {
         Self {
             running_max: 256,
-            idle_max: 256,
+            idle_max: 128,
             idle_timeout: Duration::from_secs(30),
             memory_total_bytes_max: 2 << 30,
             memory_bytes_ceiling: 256 << 20,
@@ -82,7 +82,7 @@ impl Default for HostLimits {
             log_lines_per_second: 200,
             log_lines_burst: 1000,
             compile_timeout: Duration::from_secs(60),
-            compile_memory_bytes_max: 4 << 30,
+            compile_memory_bytes_max: 2 << 30,
             cache_bytes_max: 1 << 30,
             default: PluginLimits::default(),
         }

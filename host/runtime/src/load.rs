@@ -104,13 +104,13 @@ pub enum LoadError {
         reason: String,
     },
     /// The compiler failed.
-    #[error("failed to compile: {0}")]
+    #[error("failed to compile")]
     Compile(#[source] CompileError),
     /// The compiled component cannot be linked, or does not fit the limits.
     #[error("failed to link: {0:#}")]
     Link(wasmtime::Error),
     /// The first instance did not start.
-    #[error("failed to start: {0}")]
+    #[error("failed to start")]
     Canary(#[source] InvokeError),
 }
 
@@ -136,6 +136,9 @@ pub fn describe(component: &[u8], sidecar: Option<&str>) -> Result<Described, Lo
     };
     if surface.manifest.is_some() && sidecar.is_some() {
         warnings.push("the file beside the component is ignored: the component carries its own manifest".to_owned());
+    }
+    if manifest.routes.is_empty() {
+        warnings.push("the manifest lists no routes: the plugin answers nothing".to_owned());
     }
     match surface.imports.iter().find(|import| !capability::is_offered(import)) {
         Some(import) => Err(LoadError::UnknownImport { import: import.clone() }),

@@ -16,7 +16,7 @@ use axum::{
 };
 use http::{
     HeaderName, HeaderValue, StatusCode,
-    header::{ALLOW, CONTENT_TYPE, RETRY_AFTER},
+    header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER},
 };
 use serde::Serialize;
 
@@ -203,11 +203,13 @@ pub fn finish(response: &mut Response, request_id: &str) {
     if let Some(error) = response.extensions_mut().remove::<Arc<ApiError>>() {
         error.log(request_id);
         *response.body_mut() = Body::from(error.document(request_id));
+        // A router below may have measured the body that is replaced here.
+        response.headers_mut().remove(CONTENT_LENGTH);
     }
 }
 
 /// An error and all its sources in one line.
-struct Chain<'a>(&'a (dyn Error + 'static));
+pub(crate) struct Chain<'a>(pub(crate) &'a (dyn Error + 'static));
 
 impl fmt::Display for Chain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -268,6 +270,14 @@ mod tests {
             ApiError::from_plugin(200, String::new(), String::new()).status(),
             StatusCode::INTERNAL_SERVER_ERROR
         );
+    }
+
+    #[tokio::test]
+    async fn forgets_the_length_of_the_body_that_it_replaces() {
+        let mut response = ApiError::not_found().into_response();
+        response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+        finish(&mut response, "r-1");
+        assert!(!response.headers().contains_key(CONTENT_LENGTH));
     }
 
     #[tokio::test]

@@ -25,6 +25,10 @@ impl RoutePath {
         }
         let mut path = RoutePath { params: Vec::new(), shape: String::new() };
         let mut names = BTreeSet::new();
+        if below.is_empty() {
+            path.shape.push('/');
+            return Ok(path);
+        }
         let mut segments = below.split('/').peekable();
         while let Some(segment) = segments.next() {
             let is_last = segments.peek().is_none();
@@ -80,8 +84,11 @@ impl<'a> Segment<'a> {
                 "`{segment}` is not a parameter here: write `{{{name}}}`, or `{{*{name}}}` for the rest"
             ));
         }
-        if segment.is_empty() && !is_last {
-            return Err("a path has no empty segment: write one `/` where there are two".into());
+        if segment.is_empty() {
+            return Err(match is_last {
+                true => "a path does not end with `/`: leave the last one out".into(),
+                false => "a path has no empty segment: write one `/` where there are two".into(),
+            });
         }
         if segment == "." || segment == ".." {
             return Err(format!("clients resolve `{segment}` before they send a path: leave it out"));
@@ -118,7 +125,7 @@ mod tests {
     #[test]
     fn reads_literals_parameters_and_the_rest() {
         check("/", &[], "/");
-        check("/a/b.c/", &[], "/a/b.c/");
+        check("/a/b.c", &[], "/a/b.c");
         check("/{id}", &["id"], "/{}");
         check("/o/{id}/lines/{line_no}", &["id", "line_no"], "/o/{}/lines/{}");
         check("/files/{*rest}", &["rest"], "/files/{*}");
@@ -129,6 +136,7 @@ mod tests {
         check_refusal("", "write \"/\"");
         check_refusal("orders", "write \"/orders\"");
         check_refusal("/a//b", "one `/`");
+        check_refusal("/a/", "does not end with `/`");
         check_refusal("/{}", "names no parameter");
         check_refusal("/{1a}", "names no parameter");
         check_refusal("/{id", "mixes text and braces");

@@ -18,7 +18,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::compile;
-use crate::live::RouteView;
+use crate::{live::RouteView, problem::Chain};
 
 /// Arguments of `backplane check`.
 #[derive(Debug, Args)]
@@ -79,7 +79,7 @@ pub fn examine(path: &Path) -> anyhow::Result<Report> {
     let source = Source { hash: ContentHash::of(&bytes), bytes: Bytes::from(bytes), sidecar };
     let mut report = Report::new(path, &source);
     if let Err(error) = fill(&mut report, source)? {
-        report.reason = Some(error.to_string());
+        report.reason = Some(Chain(&error).to_string());
     }
     report.accepted = report.reason.is_none();
     Ok(report)
@@ -102,7 +102,10 @@ fn fill(report: &mut Report, source: Source) -> anyhow::Result<Result<(), LoadEr
     // A server gives these; the check has nothing to give, so it goes as far as the settings.
     let is_about_settings = |error: &LoadError| matches!(error, LoadError::Setting { .. });
     match load(source, manifest)? {
-        Err(error) if !report.required_settings.is_empty() && is_about_settings(&error) => Ok(Ok(())),
+        Err(error) if !report.required_settings.is_empty() && is_about_settings(&error) => {
+            report.warnings.push("it was not compiled and tried out: that needs its required settings".to_owned());
+            Ok(Ok(()))
+        }
         result => Ok(result),
     }
 }
@@ -111,7 +114,7 @@ fn load(source: Source, manifest: backplane_runtime::Manifest) -> anyhow::Result
     let runtime = Runtime::start(RuntimeOptions {
         limits: HostLimits::default(),
         cache_directory: None,
-        compile_command: compile::command()?,
+        compile_command: compile::command(),
         threads: 1,
     })?;
     let threads = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;

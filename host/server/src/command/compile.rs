@@ -1,5 +1,6 @@
 //! `backplane compile-component`: the compiler's process, which the server starts for itself.
 
+use backplane_runtime::CompileCommand;
 use clap::Args;
 
 /// Bounds of the compiler.
@@ -25,8 +26,7 @@ pub fn run(args: &CompileArgs) -> anyhow::Result<()> {
 
 /// Returns the command that runs this in a process of its own.
 ///
-/// # Errors
-/// When the operating system does not say where this program's file is.
-pub fn command() -> std::io::Result<backplane_runtime::CompileCommand> {
-    Ok(backplane_runtime::CompileCommand { program: std::env::current_exe()?, arguments: vec![NAME.into()] })
+/// It names the program that runs now, not its file: an upgrade may have replaced that (proc(5)).
+pub fn command() -> CompileCommand {
+    CompileCommand { program: "/proc/self/exe".into(), arguments: vec![NAME.into()] }
 }

@@ -26,9 +26,8 @@ pub fn run(config: Config) -> anyhow::Result<()> {
 
 async fn serve(config: Config) -> anyhow::Result<()> {
     let shutdown = shutdown::on_signal().context("failed to listen for signals")?;
-    let compile_command = compile::command().context("failed to find this program's own file")?;
     let (plugins, data) = (config.plugins.clone(), config.data.clone());
-    let server = Server::start(config, compile_command, shutdown).await?;
+    let server = Server::start(config, compile::command(), shutdown).await?;
     let address = server.address().context("failed to read the address that the server listens on")?;
     tracing::info!(%address, plugins = %plugins.display(), data = %data.display(), "listening");
     // Whoever started the server may have closed its output; it serves all the same.

@@ -1,6 +1,6 @@
 //! What a client is told when a plugin fails: one exhaustive table.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use backplane_runtime::{InvokeError, Problem};
 
@@ -14,12 +14,23 @@ const CODE_BYTES_MAX: usize = 64;
 
 /// The reason with the place, for the log.
 #[derive(Debug, thiserror::Error)]
-#[error("plugin {plugin} {version}, handler {handler}")]
+#[error("plugin {plugin} {version}, handler {handler}{}", Calls(backtrace))]
 struct CallFailed<E: std::error::Error + 'static> {
     plugin: String,
     version: String,
     handler: String,
+    /// Names of the guest's functions, innermost first.
+    backtrace: Vec<String>,
     source: E,
+}
+
+/// A backtrace in one line.
+struct Calls<'a>(&'a [String]);
+
+impl fmt::Display for Calls<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() { Ok(()) } else { write!(f, ", at {}", self.0.join(" < ")) }
+    }
 }
 
 /// Turns a call without an answer into the client's error.
@@ -30,7 +41,7 @@ pub(super) fn from_invoke(target: &Target, error: InvokeError, queue_timeout: Du
             return ApiError::new(codes::PLUGIN_BUSY, "the plugin has no room for another call now")
                 .with_retry_after(queue_timeout);
         }
-        InvokeError::Lost => return ApiError::internal(in_place(target, error)),
+        InvokeError::Lost => return ApiError::internal(in_place(target, Vec::new(), error)),
         InvokeError::Trapped { .. } | InvokeError::InitRefused { .. } => ApiError::new(codes::PLUGIN_FAILED, failed),
         InvokeError::ResponseTooLarge { .. } => {
             ApiError::new(codes::PLUGIN_INVALID_RESPONSE, "the plugin's response is longer than it may be")
@@ -43,13 +54,16 @@ pub(super) fn from_invoke(target: &Target, error: InvokeError, queue_timeout: Du
         }
         InvokeError::CpuExceeded => ApiError::new(codes::PLUGIN_TIMEOUT, "the plugin used up its CPU time"),
     };
-    answer.with_source(in_place(target, error))
+    answer.with_source(in_place(target, error.backtrace().to_vec(), error))
 }
 
 /// Turns a response that is none into the client's error.
 pub(super) fn invalid_response(target: &Target, fault: ResponseFault) -> ApiError {
-    ApiError::new(codes::PLUGIN_INVALID_RESPONSE, "the plugin's response is not valid HTTP")
-        .with_source(in_place(target, fault))
+    ApiError::new(codes::PLUGIN_INVALID_RESPONSE, "the plugin's response is not valid HTTP").with_source(in_place(
+        target,
+        Vec::new(),
+        fault,
+    ))
 }
 
 /// Turns a guest's own problem into the client's error, within the contract's bounds.
@@ -61,13 +75,14 @@ pub(super) fn from_problem(mut problem: Problem) -> ApiError {
     ApiError::from_plugin(problem.status, code, problem.message)
 }
 
-fn in_place<E: std::error::Error + 'static>(target: &Target, source: E) -> CallFailed<E> {
+fn in_place<E: std::error::Error + 'static>(target: &Target, backtrace: Vec<String>, source: E) -> CallFailed<E> {
     let manifest = target.generation.manifest();
     let route = usize::try_from(target.route).ok().and_then(|route| manifest.routes.get(route));
     CallFailed {
         plugin: manifest.name.to_string(),
         version: manifest.version.to_string(),
         handler: route.map(|route| route.handler.clone()).unwrap_or_default(),
+        backtrace,
         source,
     }
 }

@@ -1,18 +1,18 @@
 //! `POST /api/plugins/{name}/rollback`: an earlier version takes over.
 
-use axum::{
-    Json,
-    body::Bytes,
-    extract::{Path, rejection::BytesRejection},
-};
+use axum::{Json, body::Body, extract::Path};
 use backplane_runtime::{ContentHash, PluginName};
 use serde::Deserialize;
 
 use crate::{
     app::AppState,
     live::{PluginView, RollBackError},
+    middleware::read_body::read_body,
     problem::{ApiError, ApiResult, codes},
 };
+
+/// Longest body in bytes.
+const BODY_BYTES_MAX: usize = 4 << 10;
 
 /// The body, which may be left out.
 #[derive(Debug, Default, Deserialize)]
@@ -29,19 +29,16 @@ struct RollBack {
 /// # Errors
 /// `unknown_plugin`, `unknown_version`, `no_earlier_version`, or `invalid_plugin` when the version does not
 /// load any more.
-pub async fn roll_back_plugin(
-    app: AppState,
-    Path(name): Path<String>,
-    body: Result<Bytes, BytesRejection>,
-) -> ApiResult<Json<PluginView>> {
-    let wanted = read_body(&body.map_err(|_| ApiError::payload_too_large(2 << 20))?)?;
+pub async fn roll_back_plugin(app: AppState, Path(name): Path<String>, body: Body) -> ApiResult<Json<PluginView>> {
+    let body = read_body(body, BODY_BYTES_MAX, app.config.http.body_timeout).await?;
+    let wanted = parse_body(&body)?;
     let plugin = PluginName::new(&name).map_err(|_| refuse(RollBackError::UnknownPlugin))?;
     app.live.roll_back(plugin, wanted.hash).await.map_err(refuse)?;
     let view = app.live.snapshot().view(&name);
     view.map(Json).ok_or_else(|| refuse(RollBackError::UnknownPlugin))
 }
 
-fn read_body(body: &[u8]) -> ApiResult<RollBack> {
+fn parse_body(body: &[u8]) -> ApiResult<RollBack> {
     if body.is_empty() {
         return Ok(RollBack::default());
     }

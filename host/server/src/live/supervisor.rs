@@ -24,6 +24,7 @@ use crate::{
     app::App,
     dispatch::{BuildTableError, Mounted},
     folder::{Arrival, Change, FileName},
+    problem::Chain,
     versions::VersionRecord,
 };
 
@@ -89,7 +90,7 @@ impl Supervisor {
             Change::Removed { file } => self.remove(&file),
             Change::Refused { file, hash, reason } => {
                 self.next_ticket(&file, hash);
-                self.refuse(&file, FailedFile { hash, ..failed(&file, reason.to_string()) }, false);
+                self.refuse(&file, &FailedFile { hash, ..failed(&file, reason.to_string()) }, false);
             }
             Change::ScanCompleted => {
                 let waited_for = self.files.values().map(|file| file.ticket);
@@ -133,7 +134,7 @@ impl Supervisor {
                 {
                     known.waiting = Some(arrival);
                 }
-                self.refuse(&file, refusal.failed, refusal.try_again);
+                self.refuse(&file, &refusal.failed, refusal.try_again);
             }
         }
     }
@@ -153,7 +154,7 @@ impl Supervisor {
             version: Some(manifest.version.to_string()),
             ..refusal(reason)
         };
-        if self.app.config.plugin.get(&manifest.name).is_some_and(|plugin| plugin.disabled) {
+        if self.is_disabled(&manifest.name) {
             let reason = format!("disabled by `disabled = true` under [plugin.{}]", manifest.name);
             return Err(Refusal { failed: named(reason), try_again: false });
         }
@@ -172,6 +173,10 @@ impl Supervisor {
             return Ok(Attempt { ticket, file, source, manifest, purpose: Purpose::Pinned });
         }
         Ok(Attempt { ticket, file, source, manifest, purpose: Purpose::Arrival })
+    }
+
+    fn is_disabled(&self, plugin: &PluginName) -> bool {
+        self.app.config.plugin.get(plugin).is_some_and(|plugin| plugin.disabled)
     }
 
     /// Returns the file that alone may provide `plugin`.
@@ -231,7 +236,7 @@ impl Supervisor {
                 let mounted = Mounted { mount, generation };
                 self.go_live(&file, &plugin, mounted, rolled_back, &purpose).map_err(|error| (error.to_string(), true))
             }
-            Err(error) => Err((error.to_string(), false)),
+            Err(error) => Err((Chain(&error).to_string(), false)),
         };
         match (published, purpose) {
             (Ok(()), Purpose::RollBack(reply)) => {
@@ -244,13 +249,18 @@ impl Supervisor {
             (Err((reason, _)), Purpose::RollBack(reply)) => {
                 let _gone = reply.send(Err(RollBackError::Load(reason)));
             }
+            (Err((reason, _)), Purpose::Fallback) => {
+                // What is shown stays the reason why the file itself is not used.
+                tracing::warn!(%plugin, version, reason, "the version that was live before does not load either");
+                self.release(&file);
+            }
             (Err((reason, try_again)), _) => {
                 if try_again && let Some(known) = self.files.get_mut(&file) {
                     let (hash, bytes, sidecar) = (source.hash, source.bytes, source.sidecar);
                     known.waiting = Some(Arrival { file: file.clone(), plugin: plugin.clone(), hash, bytes, sidecar });
                 }
                 let (name, version, hash) = (plugin.to_string(), Some(version), Some(source.hash));
-                self.refuse(&file, FailedFile { name, version, hash, reason }, try_again);
+                self.refuse(&file, &FailedFile { name, version, hash, reason }, try_again);
             }
         }
     }
@@ -306,7 +316,7 @@ impl Supervisor {
 
     /// Shows why a file is not used. What serves goes on serving. A file that will be tried again keeps its claim
     /// on the plugin's name.
-    fn refuse(&mut self, file: &FileName, why: FailedFile, try_again: bool) {
+    fn refuse(&mut self, file: &FileName, why: &FailedFile, try_again: bool) {
         tracing::warn!(file = %file, plugin = why.name, reason = why.reason, "refused");
         let current = self.live().snapshot();
         let (mut plugins, mut failed) = (current.plugins.clone(), current.failed.clone());
@@ -318,7 +328,7 @@ impl Supervisor {
         if let Err(error) = self.publish(&current, plugins, failed, None) {
             tracing::error!(%error, "the live plugins contradict each other");
         }
-        if !serves && !try_again && !self.fall_back(file, &why) {
+        if !serves && !try_again && !self.fall_back(file, why) {
             self.release(file);
         }
     }
@@ -329,10 +339,14 @@ impl Supervisor {
         let Some(plugin) = named.filter(|plugin| self.provider(plugin).is_none_or(|provider| provider == file)) else {
             return false;
         };
+        if self.is_disabled(&plugin) {
+            return false;
+        }
         let history = self.app.versions.history(&plugin);
         let was_live = history.live.and_then(|hash| history.find(hash)).filter(|version| version.file == file.as_str());
         // What failed is not tried again in its own place.
-        let Some(version) = was_live.filter(|version| Some(version.hash) != why.hash) else { return false };
+        let earlier = was_live.filter(|version| Some(version.hash) != why.hash);
+        let Some(version) = earlier else { return false };
         let Ok((source, manifest)) = self.kept(&plugin, version.hash) else { return false };
         let Some(known) = self.files.get_mut(file) else { return false };
         known.provides = Some(plugin);

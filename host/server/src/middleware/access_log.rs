@@ -109,7 +109,8 @@ impl Entry {
     }
 
     fn log(&self, status: StatusCode) {
-        let duration_ms = self.started.elapsed().as_secs_f64() * 1e3;
+        // Whole microseconds: more digits would be noise.
+        let duration_ms = self.started.elapsed().as_micros() as f64 / 1e3;
         let request_id = self.id.as_ref().map(RequestId::as_str);
         let peer = self.peer.map(tracing::field::display);
         let (method, path, status) = (self.method.as_str(), self.uri.path(), status.as_u16());

@@ -19,7 +19,7 @@ impl Supervisor {
         // Another file with the same plugin takes over without a gap: it publishes in place of this one.
         let heir = known.provides.as_ref().and_then(|plugin| self.heir(plugin));
         if let Some(heir) = heir {
-            self.hand_over(&current, plugins, failed, file, heir);
+            self.hand_over(&current, plugins, failed, file, &heir);
             return;
         }
         plugins.retain(|_, plugin| plugin.file != *file);
@@ -51,9 +51,9 @@ impl Supervisor {
         mut plugins: BTreeMap<PluginName, LivePlugin>,
         mut failed: BTreeMap<FileName, FailedFile>,
         file: &FileName,
-        heir: FileName,
+        heir: &FileName,
     ) {
-        failed.remove(&heir);
+        failed.remove(heir);
         let inherited = plugins.values_mut().find(|plugin| plugin.file == *file);
         let hash = inherited.map(|plugin| {
             plugin.file = heir.clone();
@@ -62,17 +62,17 @@ impl Supervisor {
         if let Err(error) = self.publish(current, plugins, failed, None) {
             tracing::error!(%error, "the live plugins contradict each other");
         }
-        let arrival = self.files.get_mut(&heir).and_then(|known| known.waiting.take());
+        let arrival = self.files.get_mut(heir).and_then(|known| known.waiting.take());
         match arrival {
             // A renamed file: what is live is what it holds.
             Some(arrival) if Some(arrival.hash) == hash => {
                 if let (Some(known), Ok(described)) =
-                    (self.files.get_mut(&heir), describe(&arrival.bytes, arrival.sidecar.as_deref()))
+                    (self.files.get_mut(heir), describe(&arrival.bytes, arrival.sidecar.as_deref()))
                 {
                     let (plugin, version) = (described.manifest.name, described.manifest.version.to_string());
                     known.provides = Some(plugin.clone());
                     let source = Source { bytes: arrival.bytes, hash: arrival.hash, sidecar: arrival.sidecar };
-                    self.record(&heir, &plugin, version, &source);
+                    self.record(heir, &plugin, version, &source);
                 }
             }
             Some(arrival) => self.arrive(arrival),
