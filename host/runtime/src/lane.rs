@@ -1,6 +1,6 @@
 //! Keeps long computations out of the way of short ones.
 //!
-//! Every call starts on the thread that read its request. One that has computed for longer than [`SLICE`] moves,
+//! Every call starts on the thread that read its request. One that has computed for longer than [`SHORT`] moves,
 //! as it is, to a few threads of low scheduling priority: there it competes with other long calls, and the
 //! operating system takes the processor away from it whenever a short one is ready.
 
@@ -8,15 +8,11 @@ use std::{
     io,
     pin::Pin,
     task::{Context, Poll, ready},
-    time::Duration,
 };
 
 use tokio::{runtime, task::JoinHandle};
 
-use crate::meter::{Metered, Overrun};
-
-/// CPU time that a call may use where short calls run.
-const SLICE: Duration = Duration::from_millis(2);
+use crate::meter::{Metered, Overrun, SHORT};
 
 /// `nice` value of the threads for long calls (setpriority(2)): about a tenth of a normal thread's weight.
 const NICE: i32 = 10;
@@ -126,7 +122,7 @@ where
                 this.place = Place::Ended;
                 return Poll::Ready(result.map_err(CallEnded::Overrun));
             }
-            if call.spent() < SLICE {
+            if call.spent() < SHORT {
                 return Poll::Pending;
             }
             if let Place::Here(call) = this.take_place() {
@@ -166,6 +162,8 @@ mod tests {
     };
 
     use tokio::{sync::oneshot, time::Instant};
+
+    use std::time::Duration;
 
     use super::*;
     use crate::meter::Budget;

@@ -1,7 +1,9 @@
 //! Holds one guest computation to its CPU budget and its wall deadline.
 //!
 //! A guest yields at every tick (see `ticker`), so a poll is short and the time spent in polls is the CPU time
-//! of the guest and of the host functions that it called, without what it waited for.
+//! of the guest and of the host functions that it called, without what it waited for. While a call is short, the
+//! time of a poll is read off the clock, which costs next to nothing. A long call runs where the processor is often
+//! taken away from it, so its polls are timed by the thread's own CPU clock: it pays for what it used.
 
 use std::{
     pin::Pin,
@@ -45,14 +47,42 @@ impl<F> Metered<F> {
     }
 }
 
+/// CPU time after which a call is long.
+pub(crate) const SHORT: Duration = Duration::from_millis(2);
+
+/// Times one poll.
+enum Stopwatch {
+    Clock(Instant),
+    Thread(Duration),
+}
+
+impl Stopwatch {
+    fn start(spent: Duration) -> Self {
+        if spent < SHORT { Self::Clock(Instant::now()) } else { Self::Thread(thread_cpu_time()) }
+    }
+
+    fn elapsed(self) -> Duration {
+        match self {
+            Self::Clock(started) => started.elapsed(),
+            Self::Thread(started) => thread_cpu_time().saturating_sub(started),
+        }
+    }
+}
+
+/// Returns the CPU time that the calling thread has used (clock_gettime(2)).
+fn thread_cpu_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::try_from(time).unwrap_or_default()
+}
+
 impl<F: Future> Future for Metered<F> {
     type Output = Result<F::Output, Overrun>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        let started = Instant::now();
+        let stopwatch = Stopwatch::start(this.spent);
         let polled = this.future.as_mut().poll(context);
-        this.spent += started.elapsed();
+        this.spent += stopwatch.elapsed();
         if let Poll::Ready(output) = polled {
             return Poll::Ready(Ok(output));
         }
@@ -86,11 +116,25 @@ mod tests {
         assert_eq!(metered.await, Err(Overrun::Deadline));
     }
 
+    /// Keeps the processor busy.
+    fn compute(time: Duration) {
+        let started = thread_cpu_time();
+        while thread_cpu_time() - started < time {}
+    }
+
+    #[tokio::test]
+    async fn a_long_call_does_not_pay_for_time_without_the_processor() {
+        let stopwatch = Stopwatch::start(SHORT);
+        std::thread::sleep(Duration::from_millis(20));
+        compute(Duration::from_millis(1));
+        assert!((Duration::from_millis(1)..Duration::from_millis(15)).contains(&stopwatch.elapsed()));
+    }
+
     #[tokio::test]
     async fn ends_a_future_that_computes_past_its_budget() {
         let computing = async {
             loop {
-                std::thread::sleep(Duration::from_millis(1));
+                compute(Duration::from_millis(1));
                 tokio::task::yield_now().await;
             }
         };

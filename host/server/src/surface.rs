@@ -5,6 +5,7 @@
 
 use std::{
     convert::Infallible,
+    future::ready,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -14,7 +15,7 @@ use axum::{
     Router,
     response::{IntoResponse, Response},
 };
-use http::Request;
+use http::{Request, Version, header::HOST};
 use hyper::body::Incoming;
 use tower::Service;
 
@@ -22,6 +23,7 @@ use crate::{
     app::{App, AppState},
     config::RESERVED_SEGMENTS,
     dispatch::dispatch,
+    problem::{ApiError, ApiResult, codes},
     router::router,
 };
 
@@ -49,12 +51,25 @@ impl Service<Request<Incoming>> for Surface {
     }
 
     fn call(&mut self, request: Request<Incoming>) -> Self::Future {
+        if let Err(error) = require_host(&request) {
+            return Box::pin(ready(Ok(error.into_response())));
+        }
         if belongs_to_host(request.uri().path()) {
             return Box::pin(self.router.call(request));
         }
         let app = Arc::clone(&self.app);
         Box::pin(async move { Ok(dispatch(&app, request).await.unwrap_or_else(IntoResponse::into_response)) })
     }
+}
+
+/// Refuses an HTTP/1.1 request that does not say whom it is for, or says it twice (RFC 9112, section 3.2): two
+/// servers on its way could each read another host.
+fn require_host<B>(request: &Request<B>) -> ApiResult<()> {
+    let hosts = request.headers().get_all(HOST).iter().count();
+    if hosts == 1 || hosts == 0 && request.version() != Version::HTTP_11 {
+        return Ok(());
+    }
+    Err(ApiError::new(codes::INVALID_REQUEST, format!("the request has {hosts} `Host` headers: send one")))
 }
 
 /// Returns whether `path` is one that no plugin can have.
@@ -69,6 +84,20 @@ const NATIVE_SEGMENT: Option<&str> = if cfg!(feature = "bench-native") { Some("b
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_http_1_1_request_names_one_host() {
+        let check = |version, hosts: &[&str]| {
+            let mut request = Request::builder().version(version);
+            for host in hosts {
+                request = request.header(HOST, *host);
+            }
+            require_host(&request.body(()).expect("a request")).is_ok()
+        };
+        assert!(check(Version::HTTP_11, &["a"]) && check(Version::HTTP_10, &[]) && check(Version::HTTP_2, &[]));
+        assert!(!check(Version::HTTP_11, &[]) && !check(Version::HTTP_11, &["a", "a"]));
+        assert!(!check(Version::HTTP_2, &["a", "b"]));
+    }
 
     #[test]
     fn the_first_segment_decides() {
