@@ -33,6 +33,6 @@ fn drop_once(server: &Server, component: &[u8]) -> anyhow::Result<f64> {
     server.place("hello.wasm", component)?;
     let time = server.wait_for("/hello/Ada", "{\"hello\":\"Ada\"}")?;
     fs::remove_file(server.plugins().join("hello.wasm"))?;
-    server.wait_for("/hello/Ada", "404")?;
+    server.wait_for("/hello/Ada", "HTTP/1.1 404")?;
     Ok(time.as_secs_f64() * 1000.0)
 }

@@ -59,7 +59,7 @@ impl Server {
             bail!("the server did not start: {}", fs::read_to_string(root.path().join("log"))?);
         };
         let server = Self { child, address: address.to_owned(), root };
-        server.wait_for("/readyz", "200")?;
+        server.wait_for("/readyz", "HTTP/1.1 200")?;
         Ok(server)
     }
 

@@ -71,11 +71,14 @@ fn with_version(component: &[u8], version: &str) -> anyhow::Result<Vec<u8>> {
     replace(component, b"\"version\":\"0.1.0\"", format!("\"version\":\"{version}\"").as_bytes())
 }
 
-/// Replaces a text by one of the same length.
+/// Replaces a text by one of the same length, wherever it is.
 pub(crate) fn replace(bytes: &[u8], from: &[u8], to: &[u8]) -> anyhow::Result<Vec<u8>> {
     anyhow::ensure!(from.len() == to.len(), "the texts differ in length");
-    let at = bytes.windows(from.len()).position(|window| window == from).context("the text is not there")?;
     let mut replaced = bytes.to_vec();
-    replaced.splice(at..at + from.len(), to.iter().copied());
+    let places: Vec<_> = bytes.windows(from.len()).enumerate().filter(|(_, window)| *window == from).collect();
+    anyhow::ensure!(!places.is_empty(), "the text is not there");
+    for (at, _) in places {
+        replaced.splice(at..at + from.len(), to.iter().copied());
+    }
     Ok(replaced)
 }

@@ -67,14 +67,18 @@ fn refuses_a_name_that_another_plugin_has() {
 
 #[test]
 fn refuses_routes_that_another_plugin_answers() {
-    let config = "[plugin.panic]\nmount = \"/hello\"\n";
+    let config = "[plugin.hello-reused]\nmount = \"/hello\"\n";
     let server = crate::harness::Setup::new().plugins(&["hello"]).config(config).start();
-    server.put("panic.wasm", &component("panic"));
-    crate::harness::wait_until("the plugin to be decided on", || {
-        server.list().iter().any(|view| view["file"] == "panic.wasm")
-    });
-    // `/hello/answer` is more exact than `/hello/{name}`, so nothing is taken away from `hello`.
+    server.put("hello-reused.wasm", &component("hello-reused"));
+    let why = server.wait_for_refusal("hello-reused.wasm");
+    assert!(why.contains("plugin `hello-reused` claims `/hello/{name}`, which `hello` already answers"), "{why}");
     check_neighbour(&server);
+    // What was in its way goes, and it takes over without being dropped again.
+    server.remove("hello.wasm");
+    crate::harness::wait_until("the plugin to take over", || {
+        server.list().iter().any(|view| view["name"] == "hello-reused" && view["state"] == "live")
+    });
+    server.get("/hello/Ada").check_text("{\"hello\":\"Ada\"}");
     server.check_health();
 }
 

@@ -75,9 +75,9 @@ impl Generation {
         host: Arc<Host>,
         blueprint: Blueprint,
     ) -> Arc<Self> {
-        let capacity = if mode == InstanceMode::Reused { REUSED_MAX } else { PREWARMED_MAX };
+        let capacity = if mode == InstanceMode::Reused { REUSED_MAX } else { PREWARMED_MAX.max(host.threads) };
         let generation = Arc::new(Self {
-            pool: Pool::new(capacity, Arc::clone(&host.idle)),
+            pool: Pool::new(capacity, host.threads, Arc::clone(&host.idle)),
             permits: Permits::new(blueprint.limits.concurrency_max),
             manifest,
             hash,
@@ -162,7 +162,7 @@ impl Generation {
             return Ok(admission(plugin, host));
         }
         let in_turn = async { (self.permits.acquire().await, self.host.running.acquire().await) };
-        match tokio::time::timeout(self.host.limits.queue_timeout, in_turn).await {
+        match Box::pin(tokio::time::timeout(self.host.limits.queue_timeout, in_turn)).await {
             Ok((plugin, host)) => Ok(admission(plugin, host)),
             Err(_) => Err(InvokeError::Busy),
         }
@@ -178,7 +178,8 @@ impl Generation {
             Some(instance) => instance,
             None => {
                 let start = self.start_context(call.request_id.clone());
-                self.blueprint.instantiate(&self.host, start).await.map_err(InvokeError::from)?
+                // Boxed, like everything that most calls do not need: what they carry around stays small.
+                Box::pin(self.blueprint.instantiate(&self.host, start)).await.map_err(InvokeError::from)?
             }
         };
         match instance.handle_http(call, &request).await {

@@ -18,6 +18,8 @@ pub(crate) struct Host {
     pub(crate) ticker: Ticker,
     pub(crate) slow_lane: SlowLane,
     pub(crate) limits: HostLimits,
+    /// Threads that short calls run on, and as many for long ones.
+    pub(crate) threads: usize,
     /// Rights to run a call.
     pub(crate) running: Arc<Permits>,
     /// Rights to keep an instance without a call.
@@ -41,19 +43,20 @@ pub enum StartError {
 }
 
 impl Host {
-    pub(crate) fn start(limits: HostLimits, slow_threads: usize) -> Result<Arc<Self>, StartError> {
+    pub(crate) fn start(limits: HostLimits, threads: usize) -> Result<Arc<Self>, StartError> {
         let engine = engine::running(&limits).map_err(StartError::Engine)?;
         let mut linker = Linker::new(&engine);
         capability::add_to_linker(&mut linker).map_err(StartError::Engine)?;
         Ok(Arc::new(Self {
             ticker: Ticker::start(&engine).map_err(StartError::Threads)?,
-            slow_lane: SlowLane::start(slow_threads).map_err(StartError::Threads)?,
+            slow_lane: SlowLane::start(threads).map_err(StartError::Threads)?,
             running: Permits::new(limits.running_max),
             idle: Permits::new(limits.idle_max),
             memory: MemoryBudget::new(limits.memory_total_bytes_max),
             linker,
             engine,
             limits,
+            threads,
         }))
     }
 

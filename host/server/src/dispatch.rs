@@ -14,8 +14,9 @@ use std::sync::Arc;
 
 use axum::response::Response;
 use backplane_runtime::{CallContext, OnAbandon, manifest::Access};
+use bytes::Bytes;
 use http::{HeaderValue, Method, Request, header::WWW_AUTHENTICATE};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use tokio::time::Instant;
 
 pub use self::table::{BuildTableError, Mounted, RouteTable, Target};
@@ -37,7 +38,11 @@ pub async fn dispatch(app: &App, request: Request<Incoming>) -> ApiResult<Respon
     let target = found.target;
     require_access(&target.access)?;
     let (parts, body) = request.into_parts();
-    let body = read_body(body, target.body_bytes_max, app.config.http.body_timeout).await?;
+    let body = match body.is_end_stream() {
+        true => Bytes::new(),
+        // Boxed: a request without a body does not carry around what reading one needs.
+        false => Box::pin(read_body(body, target.body_bytes_max, app.config.http.body_timeout)).await?,
+    };
     let call = CallContext {
         request_id: parts.extensions.get::<RequestId>().map(ToString::to_string).unwrap_or_default(),
         principal: None,

@@ -34,6 +34,8 @@ pub struct Target {
     pub generation: Arc<Generation>,
     /// The route's position in the manifest.
     pub route: u32,
+    /// Its whole path with its parameters, for messages.
+    pub path: String,
     /// Length of the mount in the request's path.
     pub mount_bytes: usize,
     /// Who may call.
@@ -114,15 +116,15 @@ impl RouteTable {
     }
 
     fn insert(&mut self, pattern: String, entry: Entry) -> Result<(), BuildTableError> {
-        let plugin = entry.owner();
-        self.router.insert(pattern.clone(), entry).map_err(|error| {
+        let (plugin, path) = (entry.owner(), entry.path());
+        self.router.insert(pattern, entry).map_err(|error| {
             let other = match &error {
                 matchit::InsertError::Conflict { with } => {
                     self.router.at(with).ok().map_or_else(|| with.clone(), |matched| matched.value.owner())
                 }
                 error => error.to_string(),
             };
-            BuildTableError::Taken { plugin, path: pattern, other }
+            BuildTableError::Taken { plugin, path, other }
         })
     }
 
@@ -162,9 +164,16 @@ impl Entry {
         join_methods(self.methods.iter().map(|(method, _)| method).chain(head))
     }
 
+    fn first(&self) -> Option<&Arc<Target>> {
+        self.methods.iter().map(|(_, target)| target).chain(&self.any).next()
+    }
+
     fn owner(&self) -> String {
-        let targets = self.methods.iter().map(|(_, target)| target).chain(&self.any);
-        targets.map(|target| target.generation.manifest().name.to_string()).next().unwrap_or_default()
+        self.first().map(|target| target.generation.manifest().name.to_string()).unwrap_or_default()
+    }
+
+    fn path(&self) -> String {
+        self.first().map(|target| target.path.clone()).unwrap_or_default()
     }
 }
 
@@ -175,6 +184,7 @@ impl Target {
         Self {
             generation: Arc::clone(&mounted.generation),
             route: u32::try_from(index).unwrap_or(u32::MAX),
+            path: format!("{}{}", mounted.mount, route.path),
             mount_bytes: mounted.mount.len(),
             access: route.access.clone(),
             timeout: mounted.generation.limits().timeout_of(route, limits),
@@ -198,15 +208,15 @@ fn add(
     let plugin = target.generation.manifest().name.to_string();
     let first = pattern.split('/').nth(1).unwrap_or_default();
     if RESERVED_SEGMENTS.contains(&first) {
-        return Err(BuildTableError::Reserved { plugin, path: pattern });
+        return Err(BuildTableError::Reserved { plugin, path: target.path.clone() });
     }
-    let entry = entries.entry(pattern.clone()).or_default();
+    let entry = entries.entry(pattern).or_default();
     let is_new = entry.methods.is_empty() && entry.any.is_none();
     let other = entry.owner();
     if is_new {
         entry.empty_rest = empty_rest;
     } else if other != plugin {
-        return Err(BuildTableError::Taken { plugin, path: pattern, other });
+        return Err(BuildTableError::Taken { plugin, path: target.path.clone(), other });
     } else if entry.empty_rest != empty_rest {
         // The plugin has a route of its own for what its rest parameter would answer when it is empty.
         if entry.empty_rest {
