@@ -24,7 +24,8 @@ use crate::{
     lane::{OnAbandon, Steered},
     limits::PluginLimits,
     manifest::{InstanceMode, Manifest},
-    meter::{Budget, Metered},
+    meter::{Budget, Measured, Metered, SHORT},
+    pace::Pace,
     permits::{Permit, Permits},
     pool::Pool,
     ticker::Running,
@@ -44,6 +45,7 @@ pub struct Generation {
     blueprint: Blueprint,
     pool: Pool,
     permits: Arc<Permits>,
+    pace: Pace,
     retired: AtomicBool,
     calls: AtomicU64,
     failures: AtomicU64,
@@ -79,6 +81,7 @@ impl Generation {
         let generation = Arc::new(Self {
             pool: Pool::new(capacity, host.threads, Arc::clone(&host.idle)),
             permits: Permits::new(blueprint.limits.concurrency_max),
+            pace: Pace::new(manifest.routes.len()),
             manifest,
             hash,
             mode,
@@ -143,13 +146,16 @@ impl Generation {
     ) -> Result<Answer, InvokeError> {
         let admission = self.admit().await?;
         let budget = Budget { deadline: call.deadline, cpu: self.blueprint.limits.cpu };
+        let route = request.route;
         let run = Metered::new(Arc::clone(self).run(admission, request, call), budget);
         let slow = self.host.slow_lane.handle().clone();
-        let result = Steered::new(run, slow, on_abandon).await.map_err(InvokeError::from).flatten();
+        let steer = if self.pace.is_heavy(route) { Steered::slow } else { Steered::new };
+        let Measured { result, spent } = steer(run, slow, on_abandon).await;
+        let result = result.map_err(InvokeError::from).flatten();
+        let is_fault = result.as_ref().is_err_and(InvokeError::is_fault);
+        self.pace.note(route, is_fault || spent >= SHORT);
         self.calls.fetch_add(1, Ordering::Relaxed);
-        if result.as_ref().is_err_and(InvokeError::is_fault) {
-            self.failures.fetch_add(1, Ordering::Relaxed);
-        }
+        self.failures.fetch_add(u64::from(is_fault), Ordering::Relaxed);
         result
     }
 
@@ -258,7 +264,8 @@ impl Generation {
         };
         let budget = Budget { deadline, cpu: self.host.limits.init_timeout * 2 };
         let slow = self.host.slow_lane.handle().clone();
-        Steered::new(Metered::new(start, budget), slow, OnAbandon::Cancel).await.map_err(InvokeError::from).flatten()
+        let ended = Steered::slow(Metered::new(start, budget), slow, OnAbandon::Cancel).await;
+        ended.result.map_err(InvokeError::from).flatten()
     }
 }
 

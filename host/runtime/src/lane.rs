@@ -1,18 +1,20 @@
 //! Keeps long computations out of the way of short ones.
 //!
-//! Every call starts on the thread that read its request. One that has computed for longer than [`SHORT`] moves,
-//! as it is, to a few threads of low scheduling priority: there it competes with other long calls, and the
-//! operating system takes the processor away from it whenever a short one is ready.
+//! A call starts on the thread that read its request. One that has computed for longer than [`SHORT`] moves, as it
+//! is, to a few threads of low scheduling priority: there it competes with other long calls, and the operating
+//! system takes the processor away from it whenever a short one is ready. A call that is expected to be long
+//! (see `pace`) starts there.
 
 use std::{
     io,
     pin::Pin,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use tokio::{runtime, task::JoinHandle};
 
-use crate::meter::{Metered, Overrun, SHORT};
+use crate::meter::{Measured, Metered, Overrun, SHORT};
 
 /// `nice` value of the threads for long calls (setpriority(2)): about a tenth of a normal thread's weight.
 const NICE: i32 = 10;
@@ -90,7 +92,7 @@ where
 
 enum Place<F: Future> {
     Here(Metered<F>),
-    Slow(JoinHandle<Result<F::Output, Overrun>>),
+    Slow(JoinHandle<Measured<Result<F::Output, Overrun>>>),
     Ended,
 }
 
@@ -99,8 +101,14 @@ where
     F: Future + Send + 'static,
     F::Output: Send,
 {
+    /// Runs `call` here for as long as it is short.
     pub(crate) fn new(call: Metered<F>, slow: runtime::Handle, on_abandon: OnAbandon) -> Self {
         Self { place: Place::Here(call), slow, on_abandon }
+    }
+
+    /// Runs `call` in the slow lane from its beginning.
+    pub(crate) fn slow(call: Metered<F>, slow: runtime::Handle, on_abandon: OnAbandon) -> Self {
+        Self { place: Place::Slow(slow.spawn(call)), slow, on_abandon }
     }
 
     fn take_place(&mut self) -> Place<F> {
@@ -113,14 +121,14 @@ where
     F: Future + Send + 'static,
     F::Output: Send,
 {
-    type Output = Result<F::Output, CallEnded>;
+    type Output = Measured<Result<F::Output, CallEnded>>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         if let Place::Here(call) = &mut this.place {
-            if let Poll::Ready(result) = Pin::new(&mut *call).poll(context) {
+            if let Poll::Ready(ended) = Pin::new(&mut *call).poll(context) {
                 this.place = Place::Ended;
-                return Poll::Ready(result.map_err(CallEnded::Overrun));
+                return Poll::Ready(ended.into());
             }
             if call.spent() < SHORT {
                 return Poll::Pending;
@@ -129,13 +137,17 @@ where
                 this.place = Place::Slow(this.slow.spawn(call));
             }
         }
-        let Place::Slow(task) = &mut this.place else { return Poll::Ready(Err(CallEnded::Lost)) };
+        let lost = Measured { result: Err(CallEnded::Lost), spent: Duration::ZERO };
+        let Place::Slow(task) = &mut this.place else { return Poll::Ready(lost) };
         let joined = ready!(Pin::new(task).poll(context));
         this.place = Place::Ended;
-        Poll::Ready(match joined {
-            Ok(result) => result.map_err(CallEnded::Overrun),
-            Err(_) => Err(CallEnded::Lost),
-        })
+        Poll::Ready(joined.map_or(lost, Measured::into))
+    }
+}
+
+impl<T> From<Measured<Result<T, Overrun>>> for Measured<Result<T, CallEnded>> {
+    fn from(ended: Measured<Result<T, Overrun>>) -> Self {
+        Self { result: ended.result.map_err(CallEnded::Overrun), spent: ended.spent }
     }
 }
 
@@ -163,8 +175,6 @@ mod tests {
 
     use tokio::{sync::oneshot, time::Instant};
 
-    use std::time::Duration;
-
     use super::*;
     use crate::meter::Budget;
 
@@ -190,8 +200,16 @@ mod tests {
     async fn a_short_call_stays_and_a_long_one_moves() {
         let lane = SlowLane::start(1).expect("a thread");
         let run = |time| Steered::new(metered(compute(time)), lane.handle().clone(), OnAbandon::Cancel);
-        assert_eq!(run(Duration::ZERO).await.expect("ends"), thread_name());
-        assert_eq!(run(Duration::from_millis(20)).await.expect("ends"), "slow-lane");
+        assert_eq!(run(Duration::ZERO).await.result.expect("ends"), thread_name());
+        assert_eq!(run(Duration::from_millis(20)).await.result.expect("ends"), "slow-lane");
+    }
+
+    #[tokio::test]
+    async fn a_call_can_start_in_the_slow_lane() {
+        let lane = SlowLane::start(1).expect("a thread");
+        let call = metered(compute(Duration::ZERO));
+        let ended = Steered::slow(call, lane.handle().clone(), OnAbandon::Cancel).await;
+        assert_eq!(ended.result.expect("ends"), "slow-lane");
     }
 
     #[tokio::test]
@@ -226,6 +244,6 @@ mod tests {
             std::panic::resume_unwind(Box::new("lost"));
         };
         let ended = Steered::<_>::new(metered(call), lane.handle().clone(), OnAbandon::Cancel).await;
-        assert!(matches!(ended, Err::<(), _>(CallEnded::Lost)));
+        assert!(matches!(ended.result, Err::<(), _>(CallEnded::Lost)));
     }
 }

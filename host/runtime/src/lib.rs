@@ -28,6 +28,7 @@ pub mod manifest;
 mod memory;
 mod meter;
 mod name;
+mod pace;
 mod permits;
 mod pool;
 mod state;

@@ -7,7 +7,7 @@
 
 use std::{
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
@@ -25,6 +25,14 @@ pub(crate) struct Budget {
 pub(crate) enum Overrun {
     Deadline,
     Cpu,
+}
+
+/// What came of a call, and what it cost.
+#[derive(Debug)]
+pub(crate) struct Measured<T> {
+    pub(crate) result: T,
+    /// CPU time.
+    pub(crate) spent: Duration,
 }
 
 /// A future that is dropped, and with it the guest, when its budget is spent.
@@ -76,22 +84,24 @@ fn thread_cpu_time() -> Duration {
 }
 
 impl<F: Future> Future for Metered<F> {
-    type Output = Result<F::Output, Overrun>;
+    type Output = Measured<Result<F::Output, Overrun>>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
+        let measured = |result, spent| Poll::Ready(Measured { result, spent });
         let stopwatch = Stopwatch::start(this.spent);
         let polled = this.future.as_mut().poll(context);
         this.spent += stopwatch.elapsed();
         if let Poll::Ready(output) = polled {
-            return Poll::Ready(Ok(output));
+            return measured(Ok(output), this.spent);
         }
         if this.spent >= this.budget.cpu {
-            return Poll::Ready(Err(Overrun::Cpu));
+            return measured(Err(Overrun::Cpu), this.spent);
         }
         let deadline = this.budget.deadline;
         let alarm = this.alarm.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
-        alarm.as_mut().poll(context).map(|()| Err(Overrun::Deadline))
+        ready!(alarm.as_mut().poll(context));
+        measured(Err(Overrun::Deadline), this.spent)
     }
 }
 
@@ -106,14 +116,14 @@ mod tests {
     #[tokio::test]
     async fn lets_a_quick_future_through() {
         let metered = Metered::new(async { 7 }, budget(Duration::from_secs(1), Duration::from_secs(1)));
-        assert_eq!(metered.await, Ok(7));
+        assert_eq!(metered.await.result, Ok(7));
     }
 
     #[tokio::test(start_paused = true)]
     async fn ends_a_future_that_waits_past_its_deadline() {
         let waiting = std::future::pending::<()>();
         let metered = Metered::new(waiting, budget(Duration::from_secs(3), Duration::from_secs(1)));
-        assert_eq!(metered.await, Err(Overrun::Deadline));
+        assert_eq!(metered.await.result, Err(Overrun::Deadline));
     }
 
     /// Keeps the processor busy.
@@ -139,7 +149,8 @@ mod tests {
             }
         };
         let metered = Metered::<_>::new(computing, budget(Duration::from_secs(60), Duration::from_millis(5)));
-        let ended: Result<(), Overrun> = metered.await;
-        assert_eq!(ended, Err(Overrun::Cpu));
+        let ended: Measured<Result<(), Overrun>> = metered.await;
+        assert_eq!(ended.result, Err(Overrun::Cpu));
+        assert!(ended.spent >= Duration::from_millis(5));
     }
 }
