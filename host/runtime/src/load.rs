@@ -169,11 +169,6 @@ impl Runtime {
         &self.0.host.limits
     }
 
-    /// Returns the linear memory that all instances hold now, in bytes.
-    pub fn memory_used_bytes(&self) -> usize {
-        self.0.host.memory.used_bytes()
-    }
-
     /// Makes a generation of a component that [`describe`] has accepted. It takes calls at once.
     ///
     /// The work runs at low priority: loading one plugin does not slow the calls of another.

@@ -19,8 +19,8 @@ impl MemoryBudget {
         Arc::new(Self { used_bytes: AtomicUsize::new(0), bytes_max })
     }
 
-    /// Returns the linear memory in use now.
-    pub(crate) fn used_bytes(&self) -> usize {
+    #[cfg(test)]
+    fn used_bytes(&self) -> usize {
         self.used_bytes.load(Ordering::Relaxed)
     }
 

@@ -10,15 +10,13 @@ use std::{
 };
 
 use anyhow::Context as _;
-use backplane_runtime::{
-    ContentHash, HostLimits, LoadError, PluginSettings, Runtime, RuntimeOptions, Source, describe,
-};
+use backplane_runtime::{ContentHash, LoadError, PluginSettings, Runtime, RuntimeOptions, Source, describe};
 use bytes::Bytes;
 use clap::Args;
 use serde::Serialize;
 
 use super::compile;
-use crate::{live::RouteView, problem::Chain};
+use crate::{config::LimitsConfig, limits::host_limits, live::RouteView, problem::Chain};
 
 /// Arguments of `backplane check`.
 #[derive(Debug, Args)]
@@ -112,7 +110,7 @@ fn fill(report: &mut Report, source: Source) -> anyhow::Result<Result<(), LoadEr
 
 fn load(source: Source, manifest: backplane_runtime::Manifest) -> anyhow::Result<Result<(), LoadError>> {
     let runtime = Runtime::start(RuntimeOptions {
-        limits: HostLimits::default(),
+        limits: host_limits(&LimitsConfig::default()),
         cache_directory: None,
         compile_command: compile::command(),
         threads: 1,
