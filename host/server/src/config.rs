@@ -15,6 +15,7 @@ mod problem;
 mod reader;
 mod setting;
 mod source;
+mod state;
 mod value;
 
 use std::{
@@ -35,6 +36,7 @@ pub use self::{
     problem::{ConfigError, ConfigProblem},
     setting::{Origin, Setting, render},
     source::{DEFAULT_FILE, Sources},
+    state::{StateConfig, Synchronous},
 };
 
 /// A commented `backplane.toml` with every key at its default.
@@ -57,6 +59,8 @@ pub struct Config {
     pub folder: FolderConfig,
     /// What plugins may use.
     pub limits: LimitsConfig,
+    /// What plugins keep.
+    pub state: StateConfig,
     /// The log.
     pub log: LogConfig,
     /// What is said about single plugins.
@@ -73,6 +77,7 @@ impl Default for Config {
             http: HttpConfig::default(),
             folder: FolderConfig::default(),
             limits: LimitsConfig::default(),
+            state: StateConfig::default(),
             log: LogConfig::default(),
             plugin: BTreeMap::new(),
         }
@@ -111,6 +116,7 @@ impl Config {
         let http = HttpConfig::read(reader);
         let folder = FolderConfig::read(reader);
         let limits = LimitsConfig::read(reader);
+        let state = StateConfig::read(reader);
         let log = LogConfig::read(reader);
         let plugin = PluginConfig::read_all(reader, &limits);
         let mut top = reader.top();
@@ -122,6 +128,7 @@ impl Config {
             http,
             folder,
             limits,
+            state,
             log,
             plugin,
         };

@@ -19,7 +19,7 @@ use http::{HeaderValue, Method, Request, header::WWW_AUTHENTICATE};
 use hyper::body::{Body as _, Incoming};
 use tokio::time::Instant;
 
-pub use self::table::{BuildTableError, Mounted, RouteTable, Target};
+pub use self::table::{Bounds, BuildTableError, Mounted, RouteTable, Target};
 use crate::{
     app::App,
     middleware::{read_body::read_body, request_id::RequestId},

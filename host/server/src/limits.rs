@@ -1,16 +1,8 @@
 //! The operator's `[limits]` as the runtime takes them.
 
-use std::time::Duration;
-
 use backplane_runtime::{HostLimits, PluginLimits};
 
 use crate::config::LimitsConfig;
-
-/// How long a ready instance is kept without a call.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// Size of the compiled-code cache on disk.
-const CACHE_BYTES_MAX: u64 = 1 << 30;
 
 /// Makes the runtime's limits.
 pub fn host_limits(config: &LimitsConfig) -> HostLimits {
@@ -18,7 +10,7 @@ pub fn host_limits(config: &LimitsConfig) -> HostLimits {
     HostLimits {
         running_max: count(config.instances_max),
         idle_max: count(config.idle_instances_max),
-        idle_timeout: IDLE_TIMEOUT,
+        idle_timeout: config.idle_timeout,
         memory_total_bytes_max: config.memory_total_bytes_max,
         memory_bytes_ceiling: config.memory_bytes_max,
         timeout_ceiling: config.timeout_max,
@@ -32,7 +24,7 @@ pub fn host_limits(config: &LimitsConfig) -> HostLimits {
         log_lines_burst: config.log_lines_burst,
         compile_timeout: config.compile_timeout,
         compile_memory_bytes_max: config.compile_memory_bytes_max as u64,
-        cache_bytes_max: CACHE_BYTES_MAX,
+        cache_bytes_max: config.cache_bytes_max,
         default: PluginLimits {
             memory_bytes_max: config.memory_bytes,
             concurrency_max: count(config.concurrency),

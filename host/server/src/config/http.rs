@@ -27,7 +27,9 @@ pub struct HttpConfig {
     pub headers_max: u32,
     /// Requests at the same time on one HTTP/2 connection. Default 128.
     pub streams_max: u32,
-    /// Longest body that a route may ask for; one that asks for nothing has 1 MiB. Default 16 MiB.
+    /// Longest body of a route that asks for nothing. Default 1 MiB.
+    pub body_bytes: usize,
+    /// Longest body that a route may ask for. Default 16 MiB.
     pub body_bytes_max: usize,
     /// From the signal to stop to refusing connections, for a load balancer to notice. Default none.
     pub drain_delay: Duration,
@@ -47,6 +49,7 @@ impl Default for HttpConfig {
             header_bytes_max: 64 << 10,
             headers_max: 100,
             streams_max: 128,
+            body_bytes: 1 << 20,
             body_bytes_max: 16 << 20,
             drain_delay: Duration::ZERO,
             drain_timeout: Duration::from_secs(25),
@@ -59,6 +62,7 @@ impl HttpConfig {
         let default = Self::default();
         let moment = Duration::from_millis(1)..=Duration::from_secs(60 * 60);
         let pause = Duration::ZERO..=Duration::from_secs(60 * 60);
+        let any_size = Size(0)..=Size::mib(1024);
         let mut http = reader.section("http");
         let config = Self {
             first_byte_timeout: http.within("first_byte_timeout", default.first_byte_timeout, moment.clone()),
@@ -80,12 +84,13 @@ impl HttpConfig {
                 .bytes(),
             headers_max: http.within("headers_max", default.headers_max, 10..=1000),
             streams_max: http.within("streams_max", default.streams_max, 1..=10_000),
-            body_bytes_max: http
-                .within("body_bytes_max", Size::of(default.body_bytes_max), Size(0)..=Size::mib(1024))
-                .bytes(),
+            body_bytes: http.within("body_bytes", Size::of(default.body_bytes), any_size.clone()).bytes(),
+            body_bytes_max: http.within("body_bytes_max", Size::of(default.body_bytes_max), any_size).bytes(),
             drain_delay: http.within("drain_delay", default.drain_delay, pause.clone()),
             drain_timeout: http.within("drain_timeout", default.drain_timeout, pause),
         };
+        let [body, body_max] = [config.body_bytes, config.body_bytes_max].map(Size::of);
+        http.at_most("body_bytes", &body, "body_bytes_max", &body_max);
         http.close();
         config
     }

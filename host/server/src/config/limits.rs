@@ -17,6 +17,8 @@ pub struct LimitsConfig {
     pub instances_max: u32,
     /// Instances that are kept ready, all plugins together. Default 128.
     pub idle_instances_max: u32,
+    /// How long a ready instance is kept without a call. Default 30 s.
+    pub idle_timeout: Duration,
     /// Memory of all instances together. Default 2 GiB.
     pub memory_total_bytes_max: usize,
     /// Linear memory of one instance, all its memories together. Default 64 MiB.
@@ -55,6 +57,8 @@ pub struct LimitsConfig {
     pub compile_timeout: Duration,
     /// Memory of compiling one plugin. Default 2 GiB.
     pub compile_memory_bytes_max: usize,
+    /// Compiled code that is kept on disk. Default 1 GiB.
+    pub cache_bytes_max: u64,
 }
 
 impl Default for LimitsConfig {
@@ -62,6 +66,7 @@ impl Default for LimitsConfig {
         Self {
             instances_max: 256,
             idle_instances_max: 128,
+            idle_timeout: Duration::from_secs(30),
             memory_total_bytes_max: 2 << 30,
             memory_bytes: 64 << 20,
             memory_bytes_max: 256 << 20,
@@ -81,6 +86,7 @@ impl Default for LimitsConfig {
             log_lines_burst: 1000,
             compile_timeout: Duration::from_secs(60),
             compile_memory_bytes_max: 2 << 30,
+            cache_bytes_max: 1 << 30,
         }
     }
 }
@@ -122,6 +128,7 @@ impl LimitsConfig {
         (self.response_bytes, self.response_bytes_max) = (response.bytes(), response_max.bytes());
         self.compile_memory_bytes_max =
             limits.within("compile_memory_bytes_max", compile, Size::mib(64)..=unbounded).bytes();
+        self.cache_bytes_max = limits.within("cache_bytes_max", Size(self.cache_bytes_max), Size(0)..=unbounded).0;
     }
 
     fn read_time(&mut self, limits: &mut Section<'_>) {
@@ -132,6 +139,7 @@ impl LimitsConfig {
         self.cpu = limits.within("cpu", self.cpu, time.clone());
         self.cpu_max = limits.within("cpu_max", self.cpu_max, time.clone());
         limits.at_most("cpu", &self.cpu, "cpu_max", &self.cpu_max);
+        self.idle_timeout = limits.within("idle_timeout", self.idle_timeout, Duration::from_secs(1)..=TIME_MAX);
         self.queue_timeout = limits.within("queue_timeout", self.queue_timeout, Duration::ZERO..=TIME_MAX);
         self.init_timeout = limits.within("init_timeout", self.init_timeout, time.clone());
         self.compile_timeout = limits.within("compile_timeout", self.compile_timeout, time);

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::{
     limits::LimitsConfig,
     reader::{Reader, Section},
+    state,
     value::{Size, words},
 };
 
@@ -26,12 +27,18 @@ pub struct PluginConfig {
     pub instance: Option<InstanceMode>,
     /// Linear memory of one instance in bytes. Default: the plugin's wish, else `limits.memory_bytes`.
     pub memory_bytes: Option<usize>,
+    /// Body of one response in bytes. Default: the plugin's wish, else `limits.response_bytes`.
+    pub response_bytes: Option<usize>,
     /// Calls at the same time. Default: the plugin's wish, else `limits.concurrency`.
     pub concurrency: Option<u32>,
     /// Wall time of one call. Default: the plugin's wish, else `limits.timeout`.
     pub timeout: Option<Duration>,
     /// CPU time of one call. Default: the plugin's wish, else `limits.cpu`.
     pub cpu: Option<Duration>,
+    /// Keys that it keeps. Default `state.keys_max`.
+    pub state_keys_max: Option<u32>,
+    /// What it keeps in bytes. Default `state.bytes_max`.
+    pub state_bytes_max: Option<u64>,
     /// Values for the settings that the plugin declares.
     pub config: Map<String, Value>,
 }
@@ -70,17 +77,26 @@ impl PluginConfig {
             mount: section.optional("mount"),
             instance: section.optional("instance"),
             memory_bytes: section.optional::<Size>("memory_bytes").map(Size::bytes),
+            response_bytes: section.optional::<Size>("response_bytes").map(Size::bytes),
             concurrency: section.optional("concurrency"),
             timeout: section.optional("timeout"),
             cpu: section.optional("cpu"),
+            state_keys_max: section.optional("state_keys_max"),
+            state_bytes_max: section
+                .optional_within("state_bytes_max", Size(0)..=state::BYTES_MAX)
+                .map(|Size(bytes)| bytes),
             config: section.table("config").into_iter().map(|(key, value)| (key, to_json(value))).collect(),
         };
         if let Some(problem) = plugin.mount.as_deref().and_then(mount_problem) {
             section.refuse("mount", problem);
         }
-        let memory_bytes_max = Size::of(limits.memory_bytes_max);
-        if let Some(bytes) = plugin.memory_bytes {
-            section.at_most("memory_bytes", &Size::of(bytes), "limits.memory_bytes_max", &memory_bytes_max);
+        for (key, bytes, max_key, max) in [
+            ("memory_bytes", plugin.memory_bytes, "limits.memory_bytes_max", limits.memory_bytes_max),
+            ("response_bytes", plugin.response_bytes, "limits.response_bytes_max", limits.response_bytes_max),
+        ] {
+            if let Some(bytes) = bytes {
+                section.at_most(key, &Size::of(bytes), max_key, &Size::of(max));
+            }
         }
         if let Some(count) = plugin.concurrency {
             section.at_most("concurrency", &count, "limits.concurrency_max", &limits.concurrency_max);

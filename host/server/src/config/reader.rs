@@ -131,11 +131,28 @@ impl Section<'_> {
         range: RangeInclusive<T>,
     ) -> T {
         let value = self.get(key, default);
-        if !range.contains(&value) {
+        self.require_within(key, &value, &range);
+        value
+    }
+
+    /// Reads a setting that has no default and must lie in a range.
+    pub(super) fn optional_within<T: Value + PartialOrd>(
+        &mut self,
+        key: &'static str,
+        range: RangeInclusive<T>,
+    ) -> Option<T> {
+        let value = self.optional(key);
+        if let Some(value) = &value {
+            self.require_within(key, value, &range);
+        }
+        value
+    }
+
+    fn require_within<T: Value + PartialOrd>(&mut self, key: &str, value: &T, range: &RangeInclusive<T>) {
+        if !range.contains(value) {
             let [low, high] = [range.start(), range.end()].map(|bound| bound.to_toml());
             self.refuse(key, format!("{} is out of range: write {low} to {high}", value.to_toml()));
         }
-        value
     }
 
     /// Reads a setting that has no default.

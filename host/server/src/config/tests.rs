@@ -90,6 +90,9 @@ fn a_plugins_table_is_read_whole() {
         concurrency = 2
         timeout = "2s"
         cpu = "50ms"
+        response_bytes = "1MiB"
+        state_keys_max = 1000
+        state_bytes_max = "1GiB"
         config = { greeting = "Moin", times = 3, tags = ["a"] }
         [plugin.old]
         disabled = true
@@ -99,6 +102,8 @@ fn a_plugins_table_is_read_whole() {
     assert_eq!(hello.mount.as_deref(), Some("/greet/people"));
     assert_eq!(hello.instance, Some(InstanceMode::Fresh));
     assert_eq!((hello.memory_bytes, hello.concurrency), (Some(8 << 20), Some(2)));
+    assert_eq!((hello.response_bytes, hello.state_keys_max), (Some(1 << 20), Some(1000)));
+    assert_eq!(hello.state_bytes_max, Some(1 << 30));
     assert_eq!((hello.timeout, hello.cpu), (Some(Duration::from_secs(2)), Some(Duration::from_millis(50))));
     assert_eq!(
         serde_json::Value::from(hello.config.clone()),
@@ -120,7 +125,7 @@ fn reports_all_problems_at_once() {
             "BACKPLANE_LOG_FORMAT: \"xml\" is not understood: write \"auto\", \"text\" or \"json\"",
             "BACKPLANE_LISTEN: \"8080\" is not understood: write an IP address and a port, such as \"127.0.0.1:8080\"",
             "backplane.toml: lisen: unknown key; did you mean `listen`?",
-            "backplane.toml: nonsense: unknown key; the keys here are service, listen, plugins, data, http, folder, limits, log, plugin",
+            "backplane.toml: nonsense: unknown key; the keys here are service, listen, plugins, data, http, folder, limits, state, log, plugin",
             "BACKPLANE_LOG_FORMT: unknown variable; did you mean `BACKPLANE_LOG_FORMAT`?",
         ],
     );
@@ -147,9 +152,40 @@ fn refuses_a_plugins_table_that_cannot_work() {
             "backplane.toml: plugin.A: `A` is not a plugin name: use 1 to 63 of `a-z`, `0-9` and `-`, not starting with `-`",
             "backplane.toml: plugin.a.mount: `/api` belongs to the host: choose another path",
             "backplane.toml: plugin.a.concurrency: 0 would refuse every call: write more, or `disabled = true`",
-            "backplane.toml: plugin.b.memory: unknown key; the keys here are disabled, mount, instance, memory_bytes, concurrency, timeout, cpu, config",
+            "backplane.toml: plugin.b.memory: unknown key; the keys here are disabled, mount, instance, memory_bytes, response_bytes, concurrency, timeout, cpu, state_keys_max, state_bytes_max, config",
             "backplane.toml: plugin.c.mount: `/s` is the mount of plugin `b` too: choose another path",
             "BACKPLANE_PLUGIN_A_MOUNT: settings of one plugin are read from backplane.toml only",
+        ],
+    );
+}
+
+#[test]
+fn a_store_is_set_from_all_three_places() {
+    let file = "[state]\nsynchronous = \"normal\"\nkeys_max = 10\nbytes_max = \"64KiB\"\nidempotency_ttl = \"1h\"";
+    let environment = [("BACKPLANE_STATE_READERS", "4"), ("BACKPLANE_STATE_KEYS_MAX", "20")];
+    let state = load(file, &environment, &[("state.commit_queue", "64")]).state;
+    let expected = StateConfig {
+        synchronous: Synchronous::Normal,
+        readers: Some(4),
+        commit_queue: 64,
+        keys_max: 20,
+        bytes_max: 64 << 10,
+        idempotency_ttl: Duration::from_secs(60 * 60),
+    };
+    assert_eq!(state, expected);
+}
+
+#[test]
+fn refuses_a_store_that_cannot_work() {
+    check_problems(
+        "[state]\nsynchronous = \"extra\"\nreaders = 1\ncommit_queue = 1\n[plugin.a]\nstate_bytes_max = \"2000GiB\"",
+        &[("BACKPLANE_STATE_IDEMPOTENCY_TTL", "1ms")],
+        &[
+            "backplane.toml: state.synchronous: \"extra\" is not understood: write \"full\", \"normal\" or \"off\"",
+            "backplane.toml: state.readers: 1 is out of range: write 2 to 1000",
+            "backplane.toml: state.commit_queue: 1 is out of range: write 2 to 100000",
+            "BACKPLANE_STATE_IDEMPOTENCY_TTL: \"1ms\" is out of range: write \"1s\" to \"720h\"",
+            "backplane.toml: plugin.a.state_bytes_max: \"2000GiB\" is out of range: write \"0B\" to \"1024GiB\"",
         ],
     );
 }

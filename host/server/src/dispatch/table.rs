@@ -48,6 +48,17 @@ pub struct Target {
     pub headers: Vec<HeaderName>,
 }
 
+/// What holds for every route of every plugin.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds<'a> {
+    /// Of plugins.
+    pub limits: &'a HostLimits,
+    /// Longest body of a route that asks for nothing.
+    pub body_bytes: usize,
+    /// Longest body that a route may ask for.
+    pub body_bytes_max: usize,
+}
+
 /// Why a plugin's routes cannot be added.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BuildTableError {
@@ -95,15 +106,14 @@ impl RouteTable {
     /// When a path is reserved or taken.
     pub fn build<'a>(
         plugins: impl IntoIterator<Item = &'a Mounted>,
-        limits: &HostLimits,
-        body_bytes_max: usize,
+        bounds: Bounds<'_>,
     ) -> Result<Self, BuildTableError> {
         let mut entries = BTreeMap::new();
         let mut table = Self::default();
         for mounted in plugins {
             let routes = &mounted.generation.manifest().routes;
             for (index, route) in routes.iter().enumerate() {
-                let target = Arc::new(Target::new(mounted, index, route, limits, body_bytes_max));
+                let target = Arc::new(Target::new(mounted, index, route, bounds));
                 for (pattern, empty_rest) in patterns(&mounted.mount, &route.path) {
                     add(&mut entries, pattern, empty_rest, route.method, &target)?;
                 }
@@ -178,25 +188,21 @@ impl Entry {
 }
 
 impl Target {
-    fn new(mounted: &Mounted, index: usize, route: &Route, limits: &HostLimits, body_bytes_max: usize) -> Self {
-        let wanted =
-            route.body_bytes_max.map_or(DEFAULT_BODY_BYTES_MAX, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
+    fn new(mounted: &Mounted, index: usize, route: &Route, bounds: Bounds<'_>) -> Self {
+        let wanted = route.body_bytes_max.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
         Self {
             generation: Arc::clone(&mounted.generation),
             route: u32::try_from(index).unwrap_or(u32::MAX),
             path: format!("{}{}", mounted.mount, route.path),
             mount_bytes: mounted.mount.len(),
             access: route.access.clone(),
-            timeout: mounted.generation.limits().timeout_of(route, limits),
-            body_bytes_max: wanted.min(body_bytes_max),
+            timeout: mounted.generation.limits().timeout_of(route, bounds.limits),
+            body_bytes_max: wanted.unwrap_or(bounds.body_bytes).min(bounds.body_bytes_max),
             // The manifest's names were checked to be tokens in lower case.
             headers: route.headers.iter().filter_map(|name| name.parse().ok()).collect(),
         }
     }
 }
-
-/// Longest body of a route that says nothing.
-const DEFAULT_BODY_BYTES_MAX: usize = 1 << 20;
 
 fn add(
     entries: &mut BTreeMap<String, Entry>,

@@ -66,7 +66,7 @@ pub(super) fn settings_of(config: Option<&PluginConfig>) -> PluginSettings {
         force_fresh: config.instance == Some(InstanceMode::Fresh),
         limits: WantedLimits {
             memory_bytes_max: config.memory_bytes.map(|bytes| bytes as u64),
-            response_bytes_max: None,
+            response_bytes_max: config.response_bytes.map(|bytes| bytes as u64),
             concurrency_max: config.concurrency,
             timeout: config.timeout,
             cpu: config.cpu,

@@ -5,10 +5,10 @@ use std::{
     sync::{Arc, Weak},
 };
 
-use backplane_runtime::{ContentHash, Generation, HostLimits, PluginName};
+use backplane_runtime::{ContentHash, Generation, PluginName};
 
 use crate::{
-    dispatch::{BuildTableError, Mounted, RouteTable},
+    dispatch::{Bounds, BuildTableError, Mounted, RouteTable},
     folder::FileName,
 };
 
@@ -65,18 +65,11 @@ impl Snapshot {
     ) -> Result<Self, BuildTableError> {
         let before = plugins.iter().filter(|(name, _)| Some(*name) != last).map(|(_, plugin)| plugin);
         let ordered = before.chain(last.and_then(|name| plugins.get(name)));
-        let routes = RouteTable::build(ordered.map(|plugin| &plugin.mounted), bounds.limits, bounds.body_bytes_max)?;
+        let routes = RouteTable::build(ordered.map(|plugin| &plugin.mounted), bounds)?;
         let replaced = self.plugins.values().map(|plugin| &plugin.mounted.generation);
         let still_live = |old: &Arc<Generation>| plugins.values().any(|new| Arc::ptr_eq(&new.mounted.generation, old));
         let gone = replaced.filter(|generation| !still_live(generation)).map(Arc::downgrade);
         let draining = self.draining.iter().filter(|weak| weak.strong_count() > 0).cloned().chain(gone).collect();
         Ok(Self { routes, plugins, failed, draining })
     }
-}
-
-/// What holds for every route of every plugin.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Bounds<'a> {
-    pub(super) limits: &'a HostLimits,
-    pub(super) body_bytes_max: usize,
 }

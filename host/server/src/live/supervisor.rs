@@ -18,11 +18,10 @@ use tokio::{sync::mpsc, task::JoinSet};
 use super::{
     Command, FailedFile, Live, LivePlugin, RollBackError, Snapshot,
     load::{Attempt, Outcome, Purpose, mount_of, settings_of},
-    snapshot::Bounds,
 };
 use crate::{
     app::App,
-    dispatch::{BuildTableError, Mounted},
+    dispatch::{Bounds, BuildTableError, Mounted},
     folder::{Arrival, Change, FileName},
     problem::Chain,
     versions::VersionRecord,
@@ -304,7 +303,12 @@ impl Supervisor {
         failed: BTreeMap<FileName, FailedFile>,
         last: Option<&PluginName>,
     ) -> Result<(), BuildTableError> {
-        let bounds = Bounds { limits: self.app.runtime.limits(), body_bytes_max: self.app.config.http.body_bytes_max };
+        let http = &self.app.config.http;
+        let bounds = Bounds {
+            limits: self.app.runtime.limits(),
+            body_bytes: http.body_bytes,
+            body_bytes_max: http.body_bytes_max,
+        };
         let next = current.next(plugins, failed, last, bounds)?;
         let before = current.plugins.values().map(|plugin| &plugin.mounted.generation);
         let stays = |old: &Arc<_>| next.plugins.values().any(|new| Arc::ptr_eq(&new.mounted.generation, old));
