@@ -1,8 +1,10 @@
 //! What the host knows about one call: set when the call starts, gone when it ends.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use tokio::time::Instant;
+
+use crate::keyspace::Keyspace;
 
 /// Who calls, verified by the host.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,7 +18,7 @@ pub struct Principal {
 }
 
 /// The context of one call.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct CallContext {
     /// Under which the call appears in logs.
     pub request_id: String,
@@ -26,4 +28,12 @@ pub struct CallContext {
     pub trace_parent: Option<String>,
     /// When the host ends the call.
     pub deadline: Instant,
+    /// The plugin's state; `None` where the route uses none.
+    pub keyspace: Option<Arc<dyn Keyspace>>,
+}
+
+impl fmt::Debug for CallContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "CallContext({})", self.request_id)
+    }
 }

@@ -4,6 +4,7 @@ use wasmtime::{Trap, WasmBacktrace};
 
 use crate::{
     bindings::{backplane::plugin::types::Problem, exports::backplane::plugin::http_handler::Response},
+    keyspace::{CommitError, StateUnavailable},
     lane::CallEnded,
     meter::Overrun,
 };
@@ -53,6 +54,15 @@ pub enum InvokeError {
         /// What the plugin may send.
         bytes_max: usize,
     },
+    /// Other calls changed what this one had read, every time that it ran. Nothing is written.
+    #[error("other calls were faster every time that this one ran")]
+    Conflict,
+    /// What the call wanted to read could not be read. Nothing is written.
+    #[error(transparent)]
+    StateUnavailable(StateUnavailable),
+    /// The guest answered, and its transaction was not committed for another reason than a conflict.
+    #[error("transaction was not committed")]
+    Commit(#[source] CommitError),
     /// A host function panicked, or the host is shutting down.
     #[error("call was lost")]
     Lost,
@@ -82,7 +92,11 @@ impl InvokeError {
 
     /// Returns whether the plugin is at fault, and not the load.
     pub fn is_fault(&self) -> bool {
-        !matches!(self, Self::Busy | Self::Lost)
+        match self {
+            Self::Busy | Self::Lost | Self::Conflict | Self::StateUnavailable(_) => false,
+            Self::Commit(error) => matches!(error, CommitError::NotAnInteger { .. } | CommitError::Refused(_)),
+            _ => true,
+        }
     }
 }
 

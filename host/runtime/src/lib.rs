@@ -20,6 +20,7 @@ mod host;
 mod inspect;
 mod instance;
 mod invoke;
+pub mod keyspace;
 mod lane;
 mod limits;
 mod load;

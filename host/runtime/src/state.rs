@@ -44,6 +44,12 @@ impl InstanceState {
 impl CallContext {
     /// The context between two calls: nobody's, and out of time.
     pub(crate) fn idle() -> Self {
-        Self { request_id: String::new(), principal: None, trace_parent: None, deadline: Instant::now() }
+        Self {
+            request_id: String::new(),
+            principal: None,
+            trace_parent: None,
+            deadline: Instant::now(),
+            keyspace: None,
+        }
     }
 }
