@@ -1,0 +1,137 @@
+//! Brings a database to the schema that this program knows.
+//!
+//! - All missing migrations run in one transaction: a database has its old schema or the new one.
+//! - A database that a newer program migrated is refused, and so is that of another program. Both stay untouched.
+
+use std::{error::Error, path::Path};
+
+use diesel::{QueryableByName, migration::MigrationSource as _, prelude::*, sql_query, sql_types, sqlite::Sqlite};
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _, embed_migrations};
+
+use crate::open_error::OpenError;
+
+/// Every migration, the oldest first.
+const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/sqlite");
+
+/// `PRAGMA application_id` of a Backplane database: "BkPl".
+const APPLICATION_ID: i32 = i32::from_be_bytes(*b"BkPl");
+
+diesel::table! {
+    /// SQLite's own list of what a database has.
+    sqlite_schema (name) {
+        name -> Text,
+        #[sql_name = "type"]
+        kind -> Text,
+    }
+}
+
+diesel::table! {
+    /// The migrations that ran, as `diesel_migrations` keeps them.
+    __diesel_schema_migrations (version) {
+        version -> Text,
+    }
+}
+
+#[derive(QueryableByName)]
+struct ApplicationId {
+    #[diesel(sql_type = sql_types::Integer)]
+    application_id: i32,
+}
+
+/// Why a database keeps the schema that it has.
+enum Stop {
+    Refused(OpenError),
+    Query(diesel::result::Error),
+    /// `diesel_migrations` keeps the type of its error to itself.
+    Migration(Box<dyn Error + Send + Sync>),
+}
+
+/// Brings the database at `path` to the newest schema.
+///
+/// # Errors
+/// When it is newer than this program, that of another program, or SQLite does not let it.
+pub(crate) fn migrate(connection: &mut SqliteConnection, path: &Path) -> Result<(), OpenError> {
+    let run = |connection: &mut SqliteConnection| {
+        let found = find_applied(connection, path)?;
+        require_known(&found, &known()?, path)?;
+        connection.run_pending_migrations(MIGRATIONS).map(drop).map_err(Stop::Migration)
+    };
+    connection.immediate_transaction(run).map_err(|stop| stop.at(path))
+}
+
+/// Checks that the database at `path` has exactly the schema that this program knows, and changes nothing.
+///
+/// # Errors
+/// When it has another one, or is none of Backplane's.
+pub(crate) fn check(connection: &mut SqliteConnection, path: &Path) -> Result<(), OpenError> {
+    let compare = |connection: &mut SqliteConnection| {
+        let (found, known) = (find_applied(connection, path)?, known()?);
+        require_known(&found, &known, path)?;
+        let path = path.to_owned();
+        match found.last() {
+            None => Err(Stop::Refused(OpenError::Foreign { path })),
+            Some(_) if found == known => Ok(()),
+            Some(newest) => {
+                let known = last(&known);
+                Err(Stop::Refused(OpenError::Older { path, found: newest.clone(), known }))
+            }
+        }
+    };
+    connection.transaction(compare).map_err(|stop| stop.at(path))
+}
+
+/// Returns the versions of the migrations that ran, the oldest first; none in a database without a table.
+fn find_applied(connection: &mut SqliteConnection, path: &Path) -> Result<Vec<String>, Stop> {
+    use __diesel_schema_migrations::dsl;
+    let id: ApplicationId = sql_query("PRAGMA application_id").get_result(connection)?;
+    if id.application_id == APPLICATION_ID {
+        return Ok(dsl::__diesel_schema_migrations.select(dsl::version).order(dsl::version).load(connection)?);
+    }
+    let tables: i64 = sqlite_schema::table.count().get_result(connection)?;
+    match (id.application_id, tables) {
+        (0, 0) => Ok(Vec::new()),
+        _ => Err(Stop::Refused(OpenError::Foreign { path: path.to_owned() })),
+    }
+}
+
+/// A migration that this program does not know was run by a newer one, whatever its number.
+fn require_known(found: &[String], known: &[String], path: &Path) -> Result<(), Stop> {
+    match found.iter().rfind(|version| !known.contains(version)) {
+        None => Ok(()),
+        Some(unknown) => {
+            Err(Stop::Refused(OpenError::Newer { path: path.to_owned(), found: unknown.clone(), known: last(known) }))
+        }
+    }
+}
+
+/// Returns the versions of this program's migrations, the oldest first.
+fn known() -> Result<Vec<String>, Stop> {
+    let migrations = MIGRATIONS.migrations().map_err(Stop::Migration)?;
+    let version = |migration: &Box<dyn diesel::migration::Migration<Sqlite>>| migration.name().version().to_string();
+    let mut versions: Vec<String> = migrations.iter().map(version).collect();
+    versions.sort_unstable();
+    Ok(versions)
+}
+
+fn last(versions: &[String]) -> String {
+    versions.last().cloned().unwrap_or_default()
+}
+
+impl Stop {
+    fn at(self, path: &Path) -> OpenError {
+        match self {
+            Self::Refused(error) => error,
+            Self::Query(error) => OpenError::from_query(path, error),
+            Self::Migration(error) => OpenError::from_message(path, error.to_string()),
+        }
+    }
+}
+
+impl From<diesel::result::Error> for Stop {
+    fn from(error: diesel::result::Error) -> Self {
+        Self::Query(error)
+    }
+}
+
+#[cfg(test)]
+mod tests;

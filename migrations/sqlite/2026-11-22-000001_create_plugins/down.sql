@@ -1,0 +1,3 @@
+DROP TABLE counters;
+DROP TABLE plugins;
+PRAGMA application_id = 0;
