@@ -35,6 +35,7 @@ pub mod lifecycle {
             "backplane:plugin/context@1.0.0": crate::bindings::http::backplane::plugin::context,
             "backplane:plugin/log@1.0.0": crate::bindings::http::backplane::plugin::log,
             "backplane:plugin/config@1.0.0": crate::bindings::http::backplane::plugin::config,
+            "backplane:plugin/kv@1.0.0": crate::bindings::http::backplane::plugin::kv,
         },
     });
 }

@@ -24,6 +24,7 @@
 //! # Where to look
 //! - [`plugin`] and the route attributes ([`get`], [`post`] and the others) declare what the plugin answers.
 //! - [`extract`] lists what a handler may take, [`respond`] what it may return, [`Problem`] how it fails.
+//! - [`kv`] is the plugin's own state, and part of the call's transaction.
 //! - [`Context`] knows who calls and how much time is left, [`mod@config`] what the operator set, [`log`]
 //!   writes to the operator's log.
 //! - [`testing`] stands in for the host under `cargo test`.
@@ -41,6 +42,7 @@ mod dispatch;
 pub mod export;
 pub mod extract;
 mod host;
+pub mod kv;
 pub mod log;
 pub mod prelude;
 mod problem;

@@ -4,6 +4,10 @@
 //! [`get`], [`post`] and their like make a request that goes through the whole plugin, and the functions
 //! below set what the host would know. A handler can just as well be called as the function that it is.
 //!
+//! [`kv`](crate::kv) works too, on keys in memory. A request that is sent is one transaction, with everything that this
+//! means: see [`TestRequest::send`] and [`TestRequest::send_overtaken`]. What the test itself reads and writes, and a
+//! handler that it calls as a function, has no transaction around it: every write stands at once.
+//!
 //! ```
 //! #[backplane_sdk::plugin]
 //! mod orders {
@@ -24,12 +28,14 @@
 //! ```
 
 pub(crate) mod double;
+pub(crate) mod keyspace;
 mod manifest;
 mod request;
 
 pub use double::{
     Line, set_caller, set_config, set_log_level, set_remaining, set_request_id, set_trace_parent, take_logs,
 };
+pub use keyspace::{advance_clock, set_state_available, set_state_quota};
 pub use request::{TestRequest, TestResponse, delete, get, patch, post, put, request};
 
 use crate::{Plugin, Result};
@@ -39,5 +45,5 @@ use crate::{Plugin, Result};
 /// # Errors
 /// The problem that the function ended with.
 pub fn init<P: Plugin>() -> Result<()> {
-    P::init()
+    keyspace::run_without(P::init)
 }

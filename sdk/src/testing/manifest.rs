@@ -3,6 +3,7 @@
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 
+use super::keyspace::Access as StateAccess;
 use crate::context::Principal;
 
 /// Longest request body of a route that does not say (`wit/manifest.schema.json`).
@@ -18,6 +19,7 @@ pub(super) struct Route {
     method: String,
     path: String,
     access: Access,
+    transaction: Option<Transaction>,
     #[serde(default)]
     headers: Vec<String>,
     #[serde(default = "body_bytes_max_default")]
@@ -30,6 +32,14 @@ enum Access {
     Public,
     SignedIn,
     Roles(Vec<String>),
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Transaction {
+    Read,
+    Write,
+    None,
 }
 
 /// Where a request goes.
@@ -71,6 +81,15 @@ impl Route {
             (Access::Public, _) | (Access::SignedIn, Some(_)) => None,
             (Access::SignedIn | Access::Roles(_), None) => Some(401),
             (Access::Roles(roles), Some(caller)) => (!roles.iter().any(|role| caller.has_role(role))).then_some(403),
+        }
+    }
+
+    /// Returns what a call may do with the plugin's state.
+    pub(super) fn state_access(&self) -> StateAccess {
+        match (self.transaction, self.method.as_str()) {
+            (Some(Transaction::None), _) => StateAccess::None,
+            (Some(Transaction::Read), _) | (None, "GET" | "HEAD" | "OPTIONS") => StateAccess::Read,
+            (Some(Transaction::Write), _) | (None, _) => StateAccess::Write,
         }
     }
 

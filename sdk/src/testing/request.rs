@@ -3,8 +3,8 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::double;
 use super::manifest::{Manifest, Match};
+use super::{double, keyspace};
 use crate::context::Principal;
 use crate::{Plugin, Problem, Request, Response};
 
@@ -89,16 +89,46 @@ impl TestRequest {
     /// Sends the request through the plugin as a fresh instance would meet it: `#[init]`, then the handler.
     ///
     /// Routes, access, the headers that a route asks for and its longest body are checked as the host does; time,
-    /// memory and other limits are not. A problem becomes the response that the host would make of it.
+    /// memory and other limits are not. A problem becomes the response that the host would make of it. What the handler
+    /// wrote is committed when it answers `Ok`, and is gone when it does not.
     ///
     /// # Panics
-    /// When the handler does.
+    /// When the handler does. What it wrote is gone.
     pub fn send<P: Plugin>(self) -> TestResponse {
-        let caller = self.caller.clone();
-        TestResponse(double::with_caller(caller, || self.answer::<P>().unwrap_or_else(problem_response)))
+        self.send_overtaken::<P>(|| ())
     }
 
-    fn answer<P: Plugin>(self) -> Result<Response, Problem> {
+    /// Sends the request while another call is faster: what `others` does is committed after the handler has run for the
+    /// first time, and before its own commit. When that changes what the handler read, it runs again, as on a host.
+    ///
+    /// ```
+    /// #[backplane_sdk::plugin]
+    /// mod counter {
+    ///     use backplane_sdk::prelude::*;
+    ///
+    ///     #[post("/", public)]
+    ///     fn count() -> Result<Json<u64>> {
+    ///         let count = kv::bucket("counts").get_json::<u64>("all")?.unwrap_or(0) + 1;
+    ///         kv::bucket("counts").set_json("all", &count)?;
+    ///         Ok(Json(count))
+    ///     }
+    /// }
+    ///
+    /// use backplane_sdk::testing;
+    /// let overtaken = testing::post("/").send_overtaken::<counter::Plugin>(|| {
+    ///     assert_eq!(testing::post("/").send::<counter::Plugin>().text(), "1");
+    /// });
+    /// assert_eq!(overtaken.text(), "2");
+    /// ```
+    ///
+    /// # Panics
+    /// As [`send`](Self::send).
+    pub fn send_overtaken<P: Plugin>(self, others: impl FnOnce()) -> TestResponse {
+        let caller = self.caller.clone();
+        TestResponse(double::with_caller(caller, || self.answer::<P>(others).unwrap_or_else(problem_response)))
+    }
+
+    fn answer<P: Plugin>(self, others: impl FnOnce()) -> Result<Response, Problem> {
         let manifest: Manifest =
             serde_json::from_str(P::MANIFEST).expect("the manifest is written by `#[plugin]`, and read here alike");
         let (path, query) = match self.target.split_once('?') {
@@ -116,8 +146,7 @@ impl TestRequest {
         if self.body.len() > route.body_bytes_max {
             return Err(Problem::new(413, "body_too_large", "the body is longer than the route accepts"));
         }
-        P::init()?;
-        P::handle(Request {
+        let request = Request {
             route: index,
             path: path.to_owned(),
             method: self.method,
@@ -125,7 +154,12 @@ impl TestRequest {
             params,
             headers: self.headers.into_iter().filter(|(name, _)| route.wants_header(name)).collect(),
             body: self.body,
-        })
+        };
+        let handler = || {
+            keyspace::run_without(P::init)?;
+            P::handle(request.clone())
+        };
+        keyspace::run(route.state_access(), handler, others)
     }
 }
 

@@ -1,0 +1,66 @@
+//! What the contract allows in one call of `kv` and in one transaction (`wit/kv.wit`).
+
+use crate::bindings::http::backplane::plugin::kv::Error;
+
+const BUCKET_BYTES_MAX: usize = 64;
+const KEY_BYTES_MAX: usize = 512;
+const VALUE_BYTES_MAX: usize = 1 << 20;
+const KEYS_MAX: usize = 100;
+
+/// Most entries of a page.
+pub(super) const PAGE_ENTRIES_MAX: u32 = 1000;
+/// Most bytes of a page's keys and values, of which the first entry may have more.
+pub(super) const PAGE_BYTES_MAX: usize = 1 << 20;
+
+/// Most keys that a transaction writes.
+pub(super) const WRITES_MAX: usize = 10_000;
+/// Most bytes of keys and values that a transaction writes.
+pub(super) const WRITTEN_BYTES_MAX: usize = 4 << 20;
+/// Most keys that a writing transaction reads.
+pub(super) const READS_MAX: usize = 10_000;
+/// Most ranges that a writing transaction reads.
+pub(super) const RANGES_MAX: usize = 1_000;
+
+/// Bytes that an integer has at most as decimal text.
+pub(super) const INTEGER_BYTES_MAX: usize = "-9223372036854775808".len();
+
+pub(super) fn check_bucket(name: &str) -> Result<(), Error> {
+    let is_first = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let fits = |c: char| is_first(c) || "._-".contains(c);
+    if name.len() <= BUCKET_BYTES_MAX && name.starts_with(is_first) && name.chars().all(fits) {
+        Ok(())
+    } else {
+        Err(Error::InvalidBucket)
+    }
+}
+
+pub(super) fn check_key(key: &str) -> Result<(), Error> {
+    if (1..=KEY_BYTES_MAX).contains(&key.len()) && !key.contains('\0') { Ok(()) } else { Err(Error::InvalidKey) }
+}
+
+pub(super) fn check_keys(keys: &[String]) -> Result<(), Error> {
+    if keys.len() > KEYS_MAX {
+        return Err(Error::TransactionTooLarge);
+    }
+    keys.iter().try_for_each(|key| check_key(key))
+}
+
+/// Checks a prefix, or the key that a list begins after.
+pub(super) fn check_position(position: &str) -> Result<(), Error> {
+    if position.len() <= KEY_BYTES_MAX { Ok(()) } else { Err(Error::InvalidKey) }
+}
+
+pub(super) fn check_value(value: &[u8]) -> Result<(), Error> {
+    if value.len() <= VALUE_BYTES_MAX { Ok(()) } else { Err(Error::ValueTooLarge) }
+}
+
+/// Reads a value as the integer that `increment` counts.
+pub(super) fn parse_integer(value: &[u8]) -> Result<i64, Error> {
+    str::from_utf8(value).ok().and_then(|text| text.parse().ok()).ok_or(Error::NotAnInteger)
+}
+
+/// Adds to a value, 0 when there is none.
+pub(super) fn add(value: Option<&[u8]>, by: i64) -> Result<Vec<u8>, Error> {
+    let sum = value.map_or(Ok(0), parse_integer)?.checked_add(by).ok_or(Error::NotAnInteger)?;
+    Ok(sum.to_string().into_bytes())
+}

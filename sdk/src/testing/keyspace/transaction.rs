@@ -1,0 +1,206 @@
+//! What one call has read and wants to write.
+
+use std::collections::BTreeMap;
+
+use super::range::Range;
+use super::rows::{Measure, Rows};
+use super::rules;
+use crate::bindings::http::backplane::plugin::kv::{Entry, Error, Order, Page};
+
+/// What a call may do, each with what comes before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::testing) enum Access {
+    None,
+    Read,
+    Write,
+}
+
+/// A change of one key.
+pub(super) enum Change {
+    Set { value: Vec<u8>, expires_at_ms: Option<i64> },
+    Delete,
+    Increment { by: i64 },
+}
+
+type ByKey<T> = BTreeMap<(String, String), T>;
+
+/// The transaction of a call that runs.
+pub(super) struct Transaction {
+    access: Access,
+    now_ms: i64,
+    /// Keys that were read, and the version that was seen.
+    reads: ByKey<Option<i64>>,
+    ranges: Vec<(Range, Measure)>,
+    writes: ByKey<Change>,
+    written_bytes: usize,
+    has_failed: bool,
+}
+
+impl Transaction {
+    pub(super) fn begin(access: Access, now_ms: i64) -> Self {
+        Self {
+            access,
+            now_ms,
+            reads: BTreeMap::new(),
+            ranges: Vec::new(),
+            writes: BTreeMap::new(),
+            written_bytes: 0,
+            has_failed: false,
+        }
+    }
+
+    /// Refuses what the call may not do.
+    pub(super) fn require(&self, access: Access) -> Result<(), Error> {
+        match self.access {
+            Access::None => Err(Error::NoTransaction),
+            granted if granted < access => Err(Error::ReadOnly),
+            _ => Ok(()),
+        }
+    }
+
+    /// Notes that the store did not answer, whatever the handler makes of it.
+    pub(super) fn fail(&mut self) -> Error {
+        self.has_failed = true;
+        Error::Unavailable
+    }
+
+    pub(super) fn has_failed(&self) -> bool {
+        self.has_failed
+    }
+
+    pub(super) fn writes_nothing(&self) -> bool {
+        self.writes.is_empty()
+    }
+
+    pub(super) fn reads(&self) -> impl Iterator<Item = (&str, &str, Option<i64>)> {
+        self.reads.iter().map(|((bucket, key), seen)| (bucket.as_str(), key.as_str(), *seen))
+    }
+
+    pub(super) fn ranges(&self) -> impl Iterator<Item = &(Range, Measure)> {
+        self.ranges.iter()
+    }
+
+    pub(super) fn into_writes(self) -> impl Iterator<Item = (String, String, Change)> {
+        self.writes.into_iter().map(|((bucket, key), change)| (bucket, key, change))
+    }
+
+    pub(super) fn get(&mut self, rows: &Rows, bucket: &str, key: &str) -> Result<Option<Vec<u8>>, Error> {
+        let name = (bucket.to_owned(), key.to_owned());
+        let by = match self.writes.get(&name) {
+            Some(Change::Set { value, .. }) => return Ok(Some(value.clone())),
+            Some(Change::Delete) => return Ok(None),
+            Some(Change::Increment { by }) => Some(*by),
+            None => None,
+        };
+        let row = rows.find(bucket, key);
+        if self.access == Access::Write {
+            self.reads.insert(name, row.map(|row| row.version));
+            if self.reads.len() > rules::READS_MAX {
+                return Err(Error::TransactionTooLarge);
+            }
+        }
+        let value = row.map(|row| row.value.as_slice());
+        by.map_or_else(|| Ok(value.map(Vec::from)), |by| rules::add(value, by).map(Some))
+    }
+
+    pub(super) fn set(&mut self, bucket: &str, key: &str, value: &[u8], ttl_ms: Option<u64>) -> Result<(), Error> {
+        let end = |ttl_ms: u64| self.now_ms.saturating_add(i64::try_from(ttl_ms).unwrap_or(i64::MAX));
+        let change = match ttl_ms {
+            Some(0) => Change::Delete,
+            other => Change::Set { value: value.into(), expires_at_ms: other.map(end) },
+        };
+        self.write(bucket, key, change)
+    }
+
+    pub(super) fn delete(&mut self, bucket: &str, key: &str) -> Result<(), Error> {
+        self.write(bucket, key, Change::Delete)
+    }
+
+    pub(super) fn increment(&mut self, bucket: &str, key: &str, by: i64) -> Result<(), Error> {
+        let change = match self.writes.get(&(bucket.to_owned(), key.to_owned())) {
+            Some(Change::Set { value, expires_at_ms }) => {
+                Change::Set { value: rules::add(Some(value), by)?, expires_at_ms: *expires_at_ms }
+            }
+            Some(Change::Delete) => Change::Set { value: rules::add(None, by)?, expires_at_ms: None },
+            Some(Change::Increment { by: before }) => {
+                Change::Increment { by: before.checked_add(by).ok_or(Error::NotAnInteger)? }
+            }
+            None => Change::Increment { by },
+        };
+        self.write(bucket, key, change)
+    }
+
+    pub(super) fn list(&mut self, rows: &Rows, mut range: Range, limit: u32) -> Result<Page, Error> {
+        let mut found = self.found(rows, &range)?;
+        if range.order() == Order::Descending {
+            found.reverse();
+        }
+        let count = found.len();
+        let entries = cut(found, limit.clamp(1, rules::PAGE_ENTRIES_MAX) as usize);
+        let more = entries.len() < count;
+        if let Some(last) = entries.last().filter(|_| more) {
+            range.end_at(&last.key);
+        }
+        if self.access == Access::Write {
+            if self.ranges.len() >= rules::RANGES_MAX {
+                return Err(Error::TransactionTooLarge);
+            }
+            let measure = rows.measure(&range);
+            self.ranges.push((range, measure));
+        }
+        Ok(Page { entries, more })
+    }
+
+    /// Lists a range as the call sees it: what is committed, with its own writes on top.
+    fn found(&self, rows: &Rows, range: &Range) -> Result<Vec<Entry>, Error> {
+        let mut found: BTreeMap<&str, Vec<u8>> = rows.list(range).map(|(key, row)| (key, row.value.clone())).collect();
+        let own = self.writes.iter().filter(|((bucket, key), _)| bucket == range.bucket() && range.holds(key));
+        for ((_, key), change) in own {
+            match change {
+                Change::Set { value, .. } => found.insert(key, value.clone()),
+                Change::Delete => found.remove(key.as_str()),
+                Change::Increment { by } => {
+                    let sum = rules::add(found.get(key.as_str()).map(Vec::as_slice), *by)?;
+                    found.insert(key, sum)
+                }
+            };
+        }
+        Ok(found.into_iter().map(|(key, value)| Entry { key: key.into(), value }).collect())
+    }
+
+    fn write(&mut self, bucket: &str, key: &str, change: Change) -> Result<(), Error> {
+        let name = (bucket.to_owned(), key.to_owned());
+        let old = self.writes.get(&name);
+        let old_size = old.map_or(0, |change| key.len() + change.size());
+        let written_bytes = self.written_bytes - old_size + key.len() + change.size();
+        let is_one_too_many = old.is_none() && self.writes.len() >= rules::WRITES_MAX;
+        if is_one_too_many || written_bytes > rules::WRITTEN_BYTES_MAX {
+            return Err(Error::TransactionTooLarge);
+        }
+        self.written_bytes = written_bytes;
+        self.writes.insert(name, change);
+        Ok(())
+    }
+}
+
+impl Change {
+    fn size(&self) -> usize {
+        match self {
+            Change::Set { value, .. } => value.len(),
+            Change::Delete => 0,
+            Change::Increment { .. } => rules::INTEGER_BYTES_MAX,
+        }
+    }
+}
+
+/// Keeps as many entries as a page has: the first in any case.
+fn cut(mut found: Vec<Entry>, entries_max: usize) -> Vec<Entry> {
+    let mut bytes = 0;
+    let fits = |entry: &&Entry| {
+        bytes += entry.key.len() + entry.value.len();
+        bytes <= rules::PAGE_BYTES_MAX
+    };
+    let count = found.iter().take(entries_max).take_while(fits).count().max(1);
+    found.truncate(count);
+    found
+}
