@@ -31,8 +31,8 @@ pub(crate) fn run(options: &Options, report: &mut Report) -> anyhow::Result<()> 
 
 fn drop_once(server: &Server, component: &[u8]) -> anyhow::Result<f64> {
     server.place("hello.wasm", component)?;
-    let time = server.wait_for("/hello/Ada", "{\"hello\":\"Ada\"}")?;
+    let time = server.program.wait_for("/hello/Ada", "{\"hello\":\"Ada\"}")?;
     fs::remove_file(server.plugins().join("hello.wasm"))?;
-    server.wait_for("/hello/Ada", "HTTP/1.1 404")?;
+    server.program.wait_for("/hello/Ada", "HTTP/1.1 404")?;
     Ok(time.as_secs_f64() * 1000.0)
 }

@@ -1,15 +1,16 @@
 //! Load benchmarks of a real server with real plugins: `cargo xtask bench` builds what they need and runs them.
 //!
-//! Absolute times depend on the machine and its neighbours, so everything that can be is measured beside a
-//! route that is compiled into the same server, in the same run, in turns. A row prints its bound and whether
-//! it was reached.
+//! Absolute times depend on the machine and its neighbours, so everything that can be is measured beside something
+//! native that does the same, in the same run, in turns. A row prints its bound and whether it was reached.
 
 mod drop_in;
 mod load;
 mod neighbours;
+mod program;
 mod report;
 mod server;
 mod start;
+mod state;
 mod swaps;
 mod throughput;
 
@@ -31,8 +32,17 @@ struct Options {
     /// Folder with the hostile guests.
     #[arg(long)]
     guests: PathBuf,
+    /// Folder with the programs of others that `state` measures beside.
+    #[arg(long)]
+    peers: PathBuf,
+    /// Folder on the disk that `state` measures.
+    #[arg(long)]
+    scratch: PathBuf,
     /// Run only these.
-    #[arg(long, value_delimiter = ',')]
+    #[arg(value_name = "BENCHMARK")]
+    named: Vec<Benchmark>,
+    /// The same, in one word.
+    #[arg(long, value_delimiter = ',', value_name = "BENCHMARK,...")]
     only: Vec<Benchmark>,
     /// Shorter and less exact.
     #[arg(long)]
@@ -54,6 +64,15 @@ enum Benchmark {
     Start,
     /// A plugin's latency while its neighbours misbehave.
     Neighbours,
+    /// Durable writes per second, beside what others do with the same disk; what a read adds.
+    State,
+}
+
+impl Options {
+    fn runs(&self, benchmark: Benchmark) -> bool {
+        let mut chosen = self.named.iter().chain(&self.only).peekable();
+        chosen.peek().is_none() || chosen.any(|chosen| *chosen == benchmark)
+    }
 }
 
 fn main() -> anyhow::Result<()> {
@@ -61,7 +80,7 @@ fn main() -> anyhow::Result<()> {
     load::require_tool()?;
     let mut report = Report::new(!options.json);
     for benchmark in Benchmark::value_variants() {
-        if !options.only.is_empty() && !options.only.contains(benchmark) {
+        if !options.runs(*benchmark) {
             continue;
         }
         match benchmark {
@@ -70,6 +89,7 @@ fn main() -> anyhow::Result<()> {
             Benchmark::Swaps => swaps::run(&options, &mut report)?,
             Benchmark::Start => start::run(&options, &mut report)?,
             Benchmark::Neighbours => neighbours::run(&options, &mut report)?,
+            Benchmark::State => state::run(&options, &mut report)?,
         }
     }
     if options.json {

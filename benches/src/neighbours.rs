@@ -35,8 +35,12 @@ pub(crate) fn run(options: &Options, report: &mut Report) -> anyhow::Result<()> 
         let (mut alone, mut beside) = (Vec::new(), Vec::new());
         for _ in 0..if options.quick { 2 } else { 5 } {
             alone.push(p99_ms(&server)?);
-            let attack =
-                Load { url: server.url(path), connections: ATTACKERS, rate: None, duration: Duration::from_secs(4) };
+            let attack = Load {
+                url: server.program.url(path),
+                connections: ATTACKERS,
+                rate: None,
+                duration: Duration::from_secs(4),
+            };
             let attack = attack.start()?;
             std::thread::sleep(Duration::from_millis(500));
             beside.push(p99_ms(&server)?);
@@ -51,8 +55,12 @@ pub(crate) fn run(options: &Options, report: &mut Report) -> anyhow::Result<()> 
 }
 
 fn p99_ms(server: &Server) -> anyhow::Result<f64> {
-    let load =
-        Load { url: server.url("/hello/Ada"), connections: 8, rate: Some(250), duration: Duration::from_secs(3) };
+    let load = Load {
+        url: server.program.url("/hello/Ada"),
+        connections: 8,
+        rate: Some(250),
+        duration: Duration::from_secs(3),
+    };
     let outcome = load.run()?;
     anyhow::ensure!(outcome.failed == 0, "{} of {} requests failed", outcome.failed, outcome.requests);
     Ok(outcome.percentile_ms(99.0))

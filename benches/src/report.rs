@@ -15,6 +15,35 @@ pub(crate) struct Row {
     pub(crate) unit: &'static str,
     /// What was promised, when something was.
     pub(crate) bound: Option<Bound>,
+    /// What was measured along with it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) beside: Vec<Beside>,
+}
+
+/// A figure that stands in the row of another one.
+#[derive(Debug, Serialize)]
+pub(crate) struct Beside {
+    name: &'static str,
+    /// Absent when this machine or this program cannot tell.
+    value: Option<f64>,
+    unit: &'static str,
+}
+
+impl Beside {
+    /// Names a figure.
+    pub(crate) fn new(name: &'static str, value: impl Into<Option<f64>>, unit: &'static str) -> Self {
+        Self { name, value: value.into().filter(|value| value.is_finite()), unit }
+    }
+
+    fn printed(&self) -> String {
+        let value = match self.value {
+            None => "n/a".to_owned(),
+            Some(whole) if whole.fract() == 0.0 => format!("{whole:.0}"),
+            Some(value) => figure(value),
+        };
+        let value = format!("{value} {}", self.unit);
+        format!("{} {:<9}", self.name, value.trim_end())
+    }
 }
 
 /// A promise.
@@ -51,7 +80,18 @@ impl Report {
 
     /// Adds a figure without a promise.
     pub(crate) fn add(&mut self, group: &'static str, name: impl Into<String>, value: f64, unit: &'static str) {
-        self.push(Row { group, name: name.into(), value, unit, bound: None });
+        self.add_beside(group, name, (value, unit), Vec::new());
+    }
+
+    /// Adds a figure without a promise, and others in its row.
+    pub(crate) fn add_beside(
+        &mut self,
+        group: &'static str,
+        name: impl Into<String>,
+        (value, unit): (f64, &'static str),
+        beside: Vec<Beside>,
+    ) {
+        self.push(Row { group, name: name.into(), value, unit, bound: None, beside });
     }
 
     /// Adds a figure with its promise.
@@ -62,7 +102,7 @@ impl Report {
         (value, unit): (f64, &'static str),
         bound: Bound,
     ) {
-        self.push(Row { group, name: name.into(), value, unit, bound: Some(bound) });
+        self.push(Row { group, name: name.into(), value, unit, bound: Some(bound), beside: Vec::new() });
     }
 
     fn push(&mut self, row: Row) {
@@ -78,7 +118,8 @@ impl Report {
                     format!("  {sign} {promised} {verdict}")
                 }
             };
-            println!("{:<11} {:<44} {:>12} {:<5}{verdict}", row.group, row.name, figure(row.value), row.unit);
+            let beside: String = row.beside.iter().map(|beside| format!("  {}", beside.printed())).collect();
+            println!("{:<11} {:<44} {:>12} {:<5}{verdict}{beside}", row.group, row.name, figure(row.value), row.unit);
         }
         self.rows.push(row);
     }

@@ -4,8 +4,9 @@ use std::fs;
 
 use crate::{
     Options,
+    program::now,
     report::{Bound, Report, median},
-    server::{Server, now},
+    server::{CONFIG, Server},
     swaps::replace,
 };
 
@@ -24,7 +25,7 @@ fn one(options: &Options, report: &mut Report) -> anyhow::Result<()> {
         let started = now();
         let server = Server::start(&options.server, &[&hello])?;
         cold.push(started.elapsed().as_secs_f64() * 1000.0);
-        let root = server.stop()?;
+        let root = server.stop();
         let started = now();
         let _server = Server::start_in(&options.server, root)?;
         warm.push(started.elapsed().as_secs_f64() * 1000.0);
@@ -38,6 +39,7 @@ fn many(options: &Options, report: &mut Report) -> anyhow::Result<()> {
     let plugins = if options.quick { 20 } else { PLUGINS };
     let hello = fs::read(options.plugins.join("hello.wasm"))?;
     let root = tempfile::tempdir()?;
+    fs::write(root.path().join(CONFIG), "")?;
     fs::create_dir(root.path().join("plugins"))?;
     for number in 0..plugins {
         let name = format!("h{number:04}");
@@ -47,11 +49,11 @@ fn many(options: &Options, report: &mut Report) -> anyhow::Result<()> {
     let started = now();
     let server = Server::start_in(&options.server, root)?;
     report.add("start", format!("to ready with {plugins} plugins, cold cache"), started.elapsed().as_secs_f64(), "s");
-    let root = server.stop()?;
+    let root = server.stop();
     let started = now();
     let server = Server::start_in(&options.server, root)?;
     let warm = (started.elapsed().as_secs_f64(), "s");
     report.add_bound("start", format!("to ready with {plugins} plugins, warm cache"), warm, Bound::AtMost(2.0));
-    report.add("start", format!("resident memory with {plugins} plugins"), server.resident_mib()?, "MiB");
+    report.add("start", format!("resident memory with {plugins} plugins"), server.program.resident_mib()?, "MiB");
     Ok(())
 }

@@ -27,7 +27,8 @@ pub(crate) fn run(options: &Options, report: &mut Report) -> anyhow::Result<()> 
 }
 
 fn storm(server: &Server, versions: &[Vec<u8>], report: &mut Report) -> anyhow::Result<()> {
-    let load = Load { url: server.url("/hello/Ada"), connections: 32, rate: None, duration: Duration::from_secs(15) };
+    let load =
+        Load { url: server.program.url("/hello/Ada"), connections: 32, rate: None, duration: Duration::from_secs(15) };
     let running = load.start()?;
     for swap in 0..STORM_SWAPS {
         swap_once(server, versions, swap)?;
@@ -46,12 +47,12 @@ fn memory(options: &Options, server: &Server, versions: &[Vec<u8>], report: &mut
     let mut after_few = 0.0;
     for swap in 0..many {
         swap_once(server, versions, swap)?;
-        server.get("/hello/Ada")?;
+        server.program.get("/hello/Ada")?;
         if swap + 1 == few {
-            after_few = server.resident_mib()?;
+            after_few = server.program.resident_mib()?;
         }
     }
-    let after_many = server.resident_mib()?;
+    let after_many = server.program.resident_mib()?;
     report.add("swaps", format!("resident memory after {few} swaps"), after_few, "MiB");
     report.add("swaps", format!("resident memory after {many} swaps"), after_many, "MiB");
     report.add_bound("swaps", "growth", (after_many / after_few, "x"), Bound::AtMost(1.10));
@@ -63,7 +64,7 @@ fn swap_once(server: &Server, versions: &[Vec<u8>], swap: usize) -> anyhow::Resu
     let version = versions.get(swap % versions.len()).context("there are versions")?;
     server.place("hello.wasm", version)?;
     let expected = format!("\"version\":\"0.1.{}\"", 1 + swap % versions.len());
-    server.wait_for("/api/plugins/hello", &expected).map(drop)
+    server.program.wait_for("/api/plugins/hello", &expected).map(drop)
 }
 
 /// Returns the component with another version in its manifest, which has the same length.

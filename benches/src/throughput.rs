@@ -18,11 +18,13 @@ const ROUTES: [(&str, &str, Option<f64>); 3] = [
     ("/hello-reused/Ada", "hello-reused", Some(0.80)),
 ];
 
-struct Sample {
+/// What one look at one route gave.
+pub(crate) struct Sample {
     per_second: f64,
     p50_ms: f64,
     p99_ms: f64,
-    cpu_us: f64,
+    /// What the server's process used of a processor, for each request.
+    pub(crate) cpu_us: f64,
 }
 
 /// Measures all routes in turns, so that a slow minute of the machine meets all of them.
@@ -56,15 +58,16 @@ pub(crate) fn run(options: &Options, report: &mut Report) -> anyhow::Result<()> 
     Ok(())
 }
 
-fn measure(server: &Server, path: &str, duration: Duration) -> anyhow::Result<Sample> {
-    let before = server.cpu_seconds()?;
-    let load = Load { url: server.url(path), connections: CONNECTIONS, rate: None, duration };
+/// Asks for one path for as long as `duration`.
+pub(crate) fn measure(server: &Server, path: &str, duration: Duration) -> anyhow::Result<Sample> {
+    let before = server.program.cpu_seconds()?;
+    let load = Load { url: server.program.url(path), connections: CONNECTIONS, rate: None, duration };
     let outcome: Outcome = load.run()?;
     anyhow::ensure!(outcome.failed == 0, "{path}: {} of {} requests failed", outcome.failed, outcome.requests);
     Ok(Sample {
         per_second: outcome.per_second,
         p50_ms: outcome.percentile_ms(50.0),
         p99_ms: outcome.percentile_ms(99.0),
-        cpu_us: (server.cpu_seconds()? - before) * 1e6 / outcome.requests as f64,
+        cpu_us: (server.program.cpu_seconds()? - before) * 1e6 / outcome.requests as f64,
     })
 }

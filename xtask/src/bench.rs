@@ -22,6 +22,8 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> anyhow::Result
     bench.arg("--server").arg(release.join("backplane"));
     bench.arg("--plugins").arg(workspace.target.join("plugins"));
     bench.arg("--guests").arg(workspace.target.join("guests"));
+    bench.arg("--peers").arg(workspace.root.join("benches").join("peers"));
+    bench.arg("--scratch").arg(workspace.target.join("bench"));
     let status = bench.args(arguments).status().context("the benchmarks do not start")?;
     ensure!(status.success(), "{} failed", described(&bench));
     Ok(())
