@@ -99,11 +99,11 @@ impl<'a> Bucket<'a> {
         self.get(key)?.map(|value| self.read(key, value, list::read_json)).transpose()
     }
 
-    /// Returns the values of some keys in the order of `keys`, which may hold a key twice. One call of the host for a
-    /// hundred of them.
+    /// Returns the values of some keys in the order of `keys`, which may hold a key twice. The host is asked for a hundred
+    /// at a time.
     ///
     /// # Errors
-    /// As [`get`](Self::get).
+    /// As [`get`](Self::get), and [`Error::TransactionTooLarge`] when a hundred of them have more than 8 MiB.
     pub fn get_many<K: AsRef<str>>(self, keys: &[K]) -> Result<Vec<Option<Vec<u8>>>, Error> {
         let mut values = Vec::with_capacity(keys.len());
         for keys in keys.chunks(KEYS_MAX) {

@@ -54,6 +54,7 @@ pub enum Error {
     Unwritable(String),
 }
 
+#[doc(hidden)]
 impl From<wire::Error> for Error {
     fn from(error: wire::Error) -> Self {
         match error {

@@ -180,7 +180,8 @@ pub(crate) mod kv {
             keyspace.read(|transaction, rows| {
                 rules::check_bucket(bucket)?;
                 rules::check_keys(keys)?;
-                keys.iter().map(|key| transaction.get(rows, bucket, key)).collect()
+                let values = keys.iter().map(|key| transaction.get(rows, bucket, key));
+                rules::check_values(values.collect::<Result<_, _>>()?)
             })
         })
     }

@@ -5,6 +5,7 @@
 #![allow(clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod arguments;
+mod kv;
 mod manifest;
 mod problems;
 mod responses;

@@ -3,11 +3,12 @@
 use crate::bindings::http::backplane::plugin::kv::Order;
 
 /// Keys that start with a prefix, after one key and up to another in the list's direction.
+#[derive(PartialEq, Eq)]
 pub(super) struct Range {
     bucket: String,
     prefix: String,
     after: Option<String>,
-    /// The last key that was returned, when there was more.
+    /// The first key that was not returned any more.
     until: Option<String>,
     order: Order,
 }

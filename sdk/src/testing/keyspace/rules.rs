@@ -6,6 +6,7 @@ const BUCKET_BYTES_MAX: usize = 64;
 const KEY_BYTES_MAX: usize = 512;
 const VALUE_BYTES_MAX: usize = 1 << 20;
 const KEYS_MAX: usize = 100;
+const VALUES_BYTES_MAX: usize = 8 << 20;
 
 /// Most entries of a page.
 pub(super) const PAGE_ENTRIES_MAX: u32 = 1000;
@@ -52,6 +53,12 @@ pub(super) fn check_position(position: &str) -> Result<(), Error> {
 
 pub(super) fn check_value(value: &[u8]) -> Result<(), Error> {
     if value.len() <= VALUE_BYTES_MAX { Ok(()) } else { Err(Error::ValueTooLarge) }
+}
+
+/// Checks what is read with several keys at once.
+pub(super) fn check_values(values: Vec<Option<Vec<u8>>>) -> Result<Vec<Option<Vec<u8>>>, Error> {
+    let bytes: usize = values.iter().flatten().map(Vec::len).sum();
+    if bytes <= VALUES_BYTES_MAX { Ok(values) } else { Err(Error::TransactionTooLarge) }
 }
 
 /// Reads a value as the integer that `increment` counts.

@@ -49,11 +49,12 @@ impl Transaction {
         }
     }
 
-    /// Refuses what the call may not do.
+    /// Refuses what the call may not do, and everything once the store has failed.
     pub(super) fn require(&self, access: Access) -> Result<(), Error> {
         match self.access {
             Access::None => Err(Error::NoTransaction),
             granted if granted < access => Err(Error::ReadOnly),
+            _ if self.has_failed => Err(Error::Unavailable),
             _ => Ok(()),
         }
     }
@@ -93,11 +94,11 @@ impl Transaction {
             None => None,
         };
         let row = rows.find(bucket, key);
-        if self.access == Access::Write {
-            self.reads.insert(name, row.map(|row| row.version));
-            if self.reads.len() > rules::READS_MAX {
+        if self.access == Access::Write && !self.reads.contains_key(&name) {
+            if self.reads.len() >= rules::READS_MAX {
                 return Err(Error::TransactionTooLarge);
             }
+            self.reads.insert(name, row.map(|row| row.version));
         }
         let value = row.map(|row| row.value.as_slice());
         by.map_or_else(|| Ok(value.map(Vec::from)), |by| rules::add(value, by).map(Some))
@@ -135,20 +136,27 @@ impl Transaction {
         if range.order() == Order::Descending {
             found.reverse();
         }
-        let count = found.len();
-        let entries = cut(found, limit.clamp(1, rules::PAGE_ENTRIES_MAX) as usize);
-        let more = entries.len() < count;
-        if let Some(last) = entries.last().filter(|_| more) {
-            range.end_at(&last.key);
+        let count = page_count(&found, limit.clamp(1, rules::PAGE_ENTRIES_MAX) as usize);
+        let more = found.len() > count;
+        // What tells that there is more was looked at, and so belongs to what was listed.
+        if let Some(next) = found.get(count) {
+            range.end_at(&next.key);
         }
-        if self.access == Access::Write {
+        found.truncate(count);
+        self.remember(rows, range)?;
+        Ok(Page { entries: found, more })
+    }
+
+    fn remember(&mut self, rows: &Rows, range: Range) -> Result<(), Error> {
+        let measure = rows.measure(&range);
+        let read = (range, measure);
+        if self.access == Access::Write && !self.ranges.contains(&read) {
             if self.ranges.len() >= rules::RANGES_MAX {
                 return Err(Error::TransactionTooLarge);
             }
-            let measure = rows.measure(&range);
-            self.ranges.push((range, measure));
+            self.ranges.push(read);
         }
-        Ok(Page { entries, more })
+        Ok(())
     }
 
     /// Lists a range as the call sees it: what is committed, with its own writes on top.
@@ -193,14 +201,12 @@ impl Change {
     }
 }
 
-/// Keeps as many entries as a page has: the first in any case.
-fn cut(mut found: Vec<Entry>, entries_max: usize) -> Vec<Entry> {
+/// Returns how many entries make a page: the first in any case.
+fn page_count(found: &[Entry], entries_max: usize) -> usize {
     let mut bytes = 0;
     let fits = |entry: &&Entry| {
         bytes += entry.key.len() + entry.value.len();
         bytes <= rules::PAGE_BYTES_MAX
     };
-    let count = found.iter().take(entries_max).take_while(fits).count().max(1);
-    found.truncate(count);
-    found
+    found.iter().take(entries_max).take_while(fits).count().max(1)
 }
