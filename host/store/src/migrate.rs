@@ -133,5 +133,13 @@ impl From<diesel::result::Error> for Stop {
     }
 }
 
+/// A new database in memory.
+#[cfg(test)]
+pub(crate) fn migrated() -> SqliteConnection {
+    let mut connection = SqliteConnection::establish(":memory:").expect("memory is there");
+    migrate(&mut connection, Path::new(":memory:")).expect("a new database takes every migration");
+    connection
+}
+
 #[cfg(test)]
 mod tests;

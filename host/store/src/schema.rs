@@ -71,3 +71,7 @@ diesel::table! {
 }
 
 diesel::allow_tables_to_appear_in_same_query!(plugins, counters, kv, usage, replies, versions, choices);
+
+diesel::joinable!(versions -> plugins (plugin_id));
+diesel::joinable!(choices -> plugins (plugin_id));
+diesel::joinable!(usage -> plugins (plugin_id));
