@@ -1,0 +1,98 @@
+//! Orders of a shop: created, read, listed by page, changed under an ETag, cancelled.
+//!
+//! A handler reads what it needs, decides, and writes; that nobody comes in between is the host's business. `order`
+//! knows what an order is, `shelf` where it lies, `etag` which version of it a client has seen. No file but this one
+//! knows a request.
+
+#![forbid(unsafe_code)]
+
+mod etag;
+mod order;
+mod shelf;
+
+#[backplane_sdk::plugin(timeout = "2s")]
+mod orders {
+    use backplane_sdk::prelude::*;
+    use serde::Deserialize;
+
+    use crate::order::{Change, NewOrder, Order, Status};
+    use crate::{etag, shelf};
+
+    /// Orders of a page when the client does not say.
+    const PAGE_ORDERS_DEFAULT: usize = 20;
+    /// Most orders of a page.
+    const PAGE_ORDERS_MAX: usize = 100;
+
+    /// Which orders to list.
+    #[derive(Deserialize)]
+    struct Listing {
+        /// The `next` of the page before.
+        after: Option<String>,
+        /// How many, from 1 to 100.
+        limit: Option<usize>,
+        /// Only those of a status.
+        status: Option<Status>,
+    }
+
+    /// Takes an order.
+    #[post("/", public, body_max = "64KiB")]
+    fn create_order(Json(new): Json<NewOrder>) -> Result<(Headers, Created<Order>)> {
+        let order = Order::create(shelf::new_id(), new)?;
+        shelf::add(&order)?;
+        log::info!(order = order.id, total = order.total, "order taken");
+        let location = format!("/orders/{}", order.id);
+        Ok((etag::header(order.version), Created::new(order).at(location)))
+    }
+
+    /// Returns one order.
+    #[get("/{id}", public)]
+    fn show_order(Path(id): Path<String>) -> Result<(Headers, Json<Order>)> {
+        let order = shelf::find(&id)?.or_not_found("no such order")?;
+        Ok(answer(order))
+    }
+
+    /// Lists orders, the oldest first.
+    #[get("/", public)]
+    fn list_orders(Query(listing): Query<Listing>) -> Result<Json<kv::Page<Order>>> {
+        let limit = listing.limit.unwrap_or(PAGE_ORDERS_DEFAULT);
+        if !(1..=PAGE_ORDERS_MAX).contains(&limit) {
+            return Err(Problem::unprocessable("`limit` is from 1 to 100").with_code("invalid_limit"));
+        }
+        let page = match listing.status {
+            Some(status) => shelf::list_by_status(status, listing.after, limit)?,
+            None => shelf::list(listing.after, limit)?,
+        };
+        Ok(Json(page))
+    }
+
+    /// Changes an order that the client has seen: `if-match` says in which version.
+    #[put("/{id}", public, body_max = "64KiB")]
+    fn update_order(
+        Path(id): Path<String>,
+        #[header("if-match")] tags: Vec<String>,
+        Json(change): Json<Change>,
+    ) -> Result<(Headers, Json<Order>)> {
+        let order = shelf::find(&id)?.or_not_found("no such order")?;
+        etag::require_match(&tags, order.version)?;
+        let changed = order.clone().update(change)?;
+        shelf::replace(&order, &changed)?;
+        Ok(answer(changed))
+    }
+
+    /// Cancels an order that is open.
+    #[post("/{id}/cancel", public, body_max = "0B")]
+    fn cancel_order(Path(id): Path<String>) -> Result<(Headers, Json<Order>)> {
+        let order = shelf::find(&id)?.or_not_found("no such order")?;
+        let cancelled = order.clone().cancel()?;
+        shelf::replace(&order, &cancelled)?;
+        log::info!(order = id, "order cancelled");
+        Ok(answer(cancelled))
+    }
+
+    fn answer(order: Order) -> (Headers, Json<Order>) {
+        (etag::header(order.version), Json(order))
+    }
+}
+
+#[cfg(test)]
+mod tests;
