@@ -2,10 +2,11 @@
 //! standard library needs.
 //!
 //! A capability is a borrowed view: it sees the state of one call and of the plugin that runs, and nothing of
-//! the instance or the engine. No function here waits or takes a lock.
+//! the instance or the engine. No function here takes a lock, and only reading the plugin's state can wait.
 
 mod config;
 mod context;
+mod kv;
 mod log;
 mod stdio;
 mod wasi;
@@ -20,6 +21,7 @@ pub(crate) use wasi::Wasi;
 const OFFERED: &[&str] = &[
     "backplane:plugin/config",
     "backplane:plugin/context",
+    "backplane:plugin/kv",
     "backplane:plugin/log",
     "backplane:plugin/types",
     "wasi:cli/environment",
@@ -52,6 +54,7 @@ pub(crate) fn add_to_linker(linker: &mut Linker<InstanceState>) -> wasmtime::Res
     context::add_to_linker(linker)?;
     log::add_to_linker(linker)?;
     config::add_to_linker(linker)?;
+    kv::add_to_linker(linker)?;
     wasi::add_to_linker(linker)
 }
 

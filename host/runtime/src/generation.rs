@@ -15,7 +15,9 @@ use std::{
 use tokio::time::Instant;
 
 use crate::{
+    admission::Admission,
     bindings::exports::backplane::plugin::http_handler::{Request, Response},
+    call::{Call, Run},
     context::CallContext,
     hash::ContentHash,
     host::Host,
@@ -23,12 +25,13 @@ use crate::{
     invoke::{Answer, InvokeError},
     lane::{OnAbandon, Steered},
     limits::PluginLimits,
-    manifest::{InstanceMode, Manifest},
+    manifest::{InstanceMode, Manifest, Transaction as Mode},
     meter::{Budget, Measured, Metered, SHORT},
     pace::Pace,
-    permits::{Permit, Permits},
+    permits::Permits,
     pool::Pool,
-    ticker::Running,
+    transaction::Scope,
+    turns::Turns,
 };
 
 /// New instances that are kept ready for the next calls, in the mode `fresh`.
@@ -45,7 +48,11 @@ pub struct Generation {
     blueprint: Blueprint,
     pool: Pool,
     permits: Arc<Permits>,
+    /// Which routes' calls have been long.
     pace: Pace,
+    /// Which routes' calls have been in each other's way.
+    contention: Pace,
+    turns: Arc<Turns>,
     retired: AtomicBool,
     calls: AtomicU64,
     failures: AtomicU64,
@@ -62,13 +69,6 @@ pub struct Counters {
     pub running: usize,
 }
 
-/// The right to run one call, and the clock that interrupts it.
-struct Admission {
-    _plugin: Permit,
-    _host: Permit,
-    _clock: Running,
-}
-
 impl Generation {
     pub(crate) fn new(
         manifest: Manifest,
@@ -82,6 +82,8 @@ impl Generation {
             pool: Pool::new(capacity, host.threads, Arc::clone(&host.idle)),
             permits: Permits::new(blueprint.limits.concurrency_max),
             pace: Pace::new(manifest.routes.len()),
+            contention: Pace::new(manifest.routes.len()),
+            turns: host.turns(&manifest.name),
             manifest,
             hash,
             mode,
@@ -116,6 +118,20 @@ impl Generation {
         &self.blueprint.limits
     }
 
+    /// Returns how a route uses state.
+    pub(crate) fn transaction_of(&self, route: u32) -> Mode {
+        let route = usize::try_from(route).ok().and_then(|route| self.manifest.routes.get(route));
+        route.map_or(Mode::None, |route| route.transaction)
+    }
+
+    pub(crate) fn turns(&self) -> &Arc<Turns> {
+        &self.turns
+    }
+
+    pub(crate) fn contention(&self) -> &Pace {
+        &self.contention
+    }
+
     /// Returns its counters as they are now.
     pub fn counters(&self) -> Counters {
         Counters {
@@ -144,9 +160,11 @@ impl Generation {
         call: CallContext,
         on_abandon: OnAbandon,
     ) -> Result<Answer, InvokeError> {
-        let admission = self.admit().await?;
-        let budget = Budget { deadline: call.deadline, cpu: self.blueprint.limits.cpu };
         let route = request.route;
+        let in_turn = call.keyspace.is_some() && self.contention.is_heavy(route);
+        // A call that starts with waiting for its turn needs a permit only then.
+        let admission = if in_turn { None } else { Some(self.admit().await?) };
+        let budget = Budget { deadline: call.deadline, cpu: self.blueprint.limits.cpu };
         let run = Metered::new(Arc::clone(self).run(admission, request, call), budget);
         let slow = self.host.slow_lane.handle().clone();
         let steer = if self.pace.is_heavy(route) { Steered::slow } else { Steered::new };
@@ -159,42 +177,85 @@ impl Generation {
         result
     }
 
-    /// Waits for the right to run, of the plugin first and of the host then.
     async fn admit(&self) -> Result<Admission, InvokeError> {
-        let admission = |plugin, host| Admission { _plugin: plugin, _host: host, _clock: self.host.ticker.running() };
-        if let Some(plugin) = self.permits.try_acquire()
-            && let Some(host) = self.host.running.try_acquire()
-        {
-            return Ok(admission(plugin, host));
+        if let Some(admission) = Admission::try_take(&self.permits, &self.host) {
+            return Ok(admission);
         }
-        let in_turn = async { (self.permits.acquire().await, self.host.running.acquire().await) };
-        match Box::pin(tokio::time::timeout(self.host.limits.queue_timeout, in_turn)).await {
-            Ok((plugin, host)) => Ok(admission(plugin, host)),
-            Err(_) => Err(InvokeError::Busy),
-        }
+        let in_turn = Admission::take(&self.permits, &self.host);
+        Box::pin(tokio::time::timeout(self.host.limits.queue_timeout, in_turn)).await.map_err(|_| InvokeError::Busy)
     }
 
+    /// Waits for the right to run for as long as the caller lets it.
+    pub(crate) async fn admit_in_time(&self) -> Admission {
+        Admission::take(&self.permits, &self.host).await
+    }
+
+    /// Runs the handler until it has answered, and what it did with its plugin's state is committed.
     async fn run(
         self: Arc<Self>,
-        admission: Admission,
+        admission: Option<Admission>,
         request: Request,
         call: CallContext,
     ) -> Result<Answer, InvokeError> {
-        let mut instance = match self.pool.take() {
-            Some(instance) => instance,
-            None => {
-                let start = self.start_context(call.request_id.clone());
-                // Boxed, like everything that most calls do not need: what they carry around stays small.
-                Box::pin(self.blueprint.instantiate(&self.host, start)).await.map_err(InvokeError::from)?
-            }
+        let Some(admission) = admission else {
+            return Box::pin(Call::run_in_turn(self, request, call)).await;
         };
-        match instance.handle_http(call, &request).await {
+        let instance = self.instance(&call.request_id).await?;
+        let mode = if call.keyspace.is_some() { self.transaction_of(request.route) } else { Mode::None };
+        let run = self.run_once(instance, admission, &request, call, Scope { mode, turns: None }).await;
+        match run.state {
+            None => run.answer,
+            // Boxed, like everything that most calls do not need: what they carry around stays small.
+            Some(state) => Box::pin(Call::conclude(self, request, run.answer, state)).await,
+        }
+    }
+
+    /// Returns an instance for a call.
+    pub(crate) async fn instance(&self, request_id: &str) -> Result<Instance, InvokeError> {
+        match self.pool.take() {
+            Some(instance) => Ok(instance),
+            None => self.new_instance(request_id).await,
+        }
+    }
+
+    /// Returns an instance that never ran a call.
+    pub(crate) async fn unused_instance(&self, request_id: &str) -> Result<Instance, InvokeError> {
+        match self.mode {
+            InstanceMode::Fresh => self.instance(request_id).await,
+            InstanceMode::Reused => self.new_instance(request_id).await,
+        }
+    }
+
+    async fn new_instance(&self, request_id: &str) -> Result<Instance, InvokeError> {
+        let start = self.start_context(request_id.to_owned());
+        Box::pin(self.blueprint.instantiate(&self.host, start)).await.map_err(InvokeError::from)
+    }
+
+    /// Runs the handler once, and puts the instance away.
+    pub(crate) async fn run_once(
+        self: &Arc<Self>,
+        mut instance: Instance,
+        admission: Admission,
+        request: &Request,
+        call: CallContext,
+        scope: Scope,
+    ) -> Run {
+        let returned = instance.handle_http(call, scope, request).await;
+        let state = instance.take_state_use();
+        let answer = match returned {
             Ok(answer) => {
                 self.check_in(instance, admission);
                 self.check_size(answer)
             }
-            Err(error) => Err(InvokeError::trapped(&error, instance.memory_refused())),
-        }
+            Err(error) => {
+                let error = InvokeError::trapped(&error, instance.memory_refused());
+                // Before the permits come free: they bound how many instances there are.
+                drop(instance);
+                drop(admission);
+                Err(error)
+            }
+        };
+        Run { answer, state }
     }
 
     fn check_size(&self, answer: Answer) -> Result<Answer, InvokeError> {

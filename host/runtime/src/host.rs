@@ -1,6 +1,9 @@
 //! What all plugins share: made once per process.
 
-use std::sync::Arc;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError, Weak},
+};
 
 use wasmtime::{
     Engine,
@@ -8,8 +11,8 @@ use wasmtime::{
 };
 
 use crate::{
-    capability, engine, lane::SlowLane, limits::HostLimits, memory::MemoryBudget, permits::Permits,
-    state::InstanceState, ticker::Ticker,
+    byte_budget::ByteBudget, capability, engine, lane::SlowLane, limits::HostLimits, name::PluginName,
+    permits::Permits, state::InstanceState, ticker::Ticker, turns::Turns,
 };
 
 /// The engine, and every bound that holds for all plugins together.
@@ -24,7 +27,11 @@ pub(crate) struct Host {
     pub(crate) running: Arc<Permits>,
     /// Rights to keep an instance without a call.
     pub(crate) idle: Arc<Permits>,
-    pub(crate) memory: Arc<MemoryBudget>,
+    /// Linear memory of all instances together.
+    pub(crate) memory: Arc<ByteBudget>,
+    /// What the transactions of all calls hold in memory.
+    pub(crate) transactions: Arc<ByteBudget>,
+    turns: Mutex<HashMap<PluginName, Weak<Turns>>>,
     linker: Linker<InstanceState>,
 }
 
@@ -52,12 +59,26 @@ impl Host {
             slow_lane: SlowLane::start(threads).map_err(StartError::Threads)?,
             running: Permits::new(limits.running_max),
             idle: Permits::new(limits.idle_max),
-            memory: MemoryBudget::new(limits.memory_total_bytes_max),
+            memory: ByteBudget::new(limits.memory_total_bytes_max),
+            transactions: ByteBudget::new(limits.transactions_bytes_max),
+            turns: Mutex::default(),
             linker,
             engine,
             limits,
             threads,
         }))
+    }
+
+    /// Returns the turns of a plugin: its state outlives its generations, and so do they.
+    pub(crate) fn turns(&self, plugin: &PluginName) -> Arc<Turns> {
+        let mut all = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(turns) = all.get(plugin).and_then(Weak::upgrade) {
+            return turns;
+        }
+        all.retain(|_, turns| turns.strong_count() > 0);
+        let turns = Turns::new();
+        all.insert(plugin.clone(), Arc::downgrade(&turns));
+        turns
     }
 
     /// Links `component` against the capabilities.

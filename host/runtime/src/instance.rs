@@ -15,15 +15,18 @@ use crate::{
     context::CallContext,
     host::Host,
     limits::PluginLimits,
+    manifest::Transaction as Mode,
     memory::MemoryLimiter,
     state::{InstanceState, PluginEnv},
+    transaction::{Draft, Scope},
 };
 
 /// Calls after which a reused instance is replaced.
 const CALLS_MAX: u32 = 1024;
 
-/// Room for what a guest passes to the host in one call besides a response's body.
-const HOST_CALL_BYTES_EXTRA: usize = 1 << 20;
+/// Room for what a guest passes to the host in one call besides a response's body: a value of its state, and more than
+/// a value may have, so that too long a one is refused with a reason.
+const HOST_CALL_BYTES_EXTRA: usize = 2 << 20;
 
 /// A plugin's code, ready to be instantiated, and what it exports.
 pub(crate) struct Blueprint {
@@ -49,6 +52,14 @@ pub(crate) struct Instance {
     http: Option<http_handler::Guest>,
     calls: u32,
     memory_bytes_at_start: usize,
+}
+
+/// What a call did with its plugin's state.
+pub(crate) struct StateUse {
+    /// The call's, for another run.
+    pub(crate) context: CallContext,
+    /// `None` when the handler used no state and its answer is to be recorded all the same.
+    pub(crate) draft: Option<Box<Draft>>,
 }
 
 impl Blueprint {
@@ -104,15 +115,31 @@ impl Instance {
     pub(crate) async fn handle_http(
         &mut self,
         call: CallContext,
+        scope: Scope,
         request: &http_handler::Request,
     ) -> wasmtime::Result<Result<http_handler::Response, Problem>> {
         let Some(http) = &self.http else {
             wasmtime::bail!("the plugin has routes and exports no http-handler");
         };
-        self.store.data_mut().begin_call(call);
+        self.store.data_mut().begin_call(call, scope);
         self.store.set_epoch_deadline(1);
         self.calls += 1;
         http.call_handle(&mut self.store, request).await
+    }
+
+    /// Takes out what the call that ended did with its plugin's state, when there is something to commit or to judge.
+    pub(crate) fn take_state_use(&mut self) -> Option<StateUse> {
+        let state = self.store.data_mut();
+        let keyspace = state.call.keyspace.as_ref()?;
+        let mut draft = state.draft.take();
+        if draft.is_none() && !(state.scope.mode == Mode::Write && keyspace.records_answer()) {
+            return None;
+        }
+        if let Some(draft) = &mut draft {
+            draft.close();
+        }
+        let context = std::mem::replace(&mut state.call, CallContext::idle());
+        Some(StateUse { context, draft })
     }
 
     /// Returns whether the guest was refused memory.

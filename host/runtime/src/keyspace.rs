@@ -4,6 +4,9 @@
 //! it, all or nothing. Keys are ordered by their bytes. A row whose time is over at the snapshot's time is absent
 //! everywhere here. This module knows no SQL, no queue and no plugin: a keyspace is one plugin's already.
 
+#[cfg(test)]
+pub(crate) mod double;
+
 use std::{
     error::Error,
     ops::Bound,

@@ -8,8 +8,11 @@
 //! Invariants: a guest's bytes and behaviour are hostile at every step; no call takes a lock or waits without
 //! a bound; every guest runs under the ticker. This crate knows no HTTP status, no SQL and no folder.
 
+mod admission;
 mod bindings;
+mod byte_budget;
 mod cache;
+mod call;
 mod capability;
 mod compile;
 mod context;
@@ -34,6 +37,8 @@ mod permits;
 mod pool;
 mod state;
 mod ticker;
+mod transaction;
+mod turns;
 
 pub use bindings::{
     backplane::plugin::types::Problem,

@@ -19,6 +19,8 @@ pub struct HostLimits {
     pub idle_timeout: Duration,
     /// Linear memory of all instances together.
     pub memory_total_bytes_max: usize,
+    /// What the transactions of all calls hold in memory until they are committed, keys and values.
+    pub transactions_bytes_max: usize,
     /// The most that `PluginLimits::memory_bytes_max` can be.
     pub memory_bytes_ceiling: usize,
     /// The most that a wall time can be.
@@ -71,6 +73,7 @@ impl Default for HostLimits {
             idle_max: 128,
             idle_timeout: Duration::from_secs(30),
             memory_total_bytes_max: 2 << 30,
+            transactions_bytes_max: 256 << 20,
             memory_bytes_ceiling: 256 << 20,
             timeout_ceiling: Duration::from_secs(60),
             cpu_ceiling: Duration::from_secs(10),

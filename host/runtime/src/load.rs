@@ -208,6 +208,7 @@ impl Loader {
             version: manifest.version.to_string(),
             settings: values,
             log_budget: LogBudget::new(limits.log_lines_per_second, limits.log_lines_burst),
+            transactions: Arc::clone(&self.host.transactions),
         });
         let limits = PluginLimits::resolve(limits, &manifest, &settings.limits);
         let lifecycle = lifecycle::GuestIndices::new(&pre).ok();

@@ -1,34 +1,10 @@
-//! The limiter of one instance's memory and tables, and the budget that all instances share.
+//! The limiter of one instance's memory and tables, within a budget that all instances share.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
-};
+use std::sync::Arc;
 
 use wasmtime::ResourceLimiter;
 
-/// Linear memory that all instances of the host hold together.
-#[derive(Debug)]
-pub(crate) struct MemoryBudget {
-    used_bytes: AtomicUsize,
-    bytes_max: usize,
-}
-
-impl MemoryBudget {
-    pub(crate) fn new(bytes_max: usize) -> Arc<Self> {
-        Arc::new(Self { used_bytes: AtomicUsize::new(0), bytes_max })
-    }
-
-    #[cfg(test)]
-    fn used_bytes(&self) -> usize {
-        self.used_bytes.load(Ordering::Relaxed)
-    }
-
-    fn try_take(&self, bytes: usize) -> bool {
-        let grown = |used: usize| used.checked_add(bytes).filter(|sum| *sum <= self.bytes_max);
-        self.used_bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, grown).is_ok()
-    }
-}
+use crate::byte_budget::ByteBudget;
 
 /// Holds one instance to its bounds.
 ///
@@ -36,7 +12,7 @@ impl MemoryBudget {
 /// [`MemoryLimiter::refused`] tells that abort from any other.
 #[derive(Debug)]
 pub(crate) struct MemoryLimiter {
-    budget: Arc<MemoryBudget>,
+    budget: Arc<ByteBudget>,
     held_bytes: usize,
     bytes_max: usize,
     table_elements_max: usize,
@@ -44,7 +20,7 @@ pub(crate) struct MemoryLimiter {
 }
 
 impl MemoryLimiter {
-    pub(crate) fn new(budget: Arc<MemoryBudget>, bytes_max: usize, table_elements_max: usize) -> Self {
+    pub(crate) fn new(budget: Arc<ByteBudget>, bytes_max: usize, table_elements_max: usize) -> Self {
         Self { budget, held_bytes: 0, bytes_max, table_elements_max, refused: false }
     }
 
@@ -81,7 +57,7 @@ impl ResourceLimiter for MemoryLimiter {
 
 impl Drop for MemoryLimiter {
     fn drop(&mut self) {
-        self.budget.used_bytes.fetch_sub(self.held_bytes, Ordering::Relaxed);
+        self.budget.give_back(self.held_bytes);
     }
 }
 
@@ -91,7 +67,7 @@ mod tests {
 
     #[test]
     fn holds_one_instance_to_its_own_bound() {
-        let mut limiter = MemoryLimiter::new(MemoryBudget::new(1000), 100, 10);
+        let mut limiter = MemoryLimiter::new(ByteBudget::new(1000), 100, 10);
         assert!(limiter.memory_growing(0, 100, None).expect("never fails"));
         assert!(!limiter.memory_growing(100, 101, None).expect("never fails"));
         assert!(limiter.refused());
@@ -99,7 +75,7 @@ mod tests {
 
     #[test]
     fn instances_share_a_budget_and_give_back_what_they_held() {
-        let budget = MemoryBudget::new(150);
+        let budget = ByteBudget::new(150);
         let mut first = MemoryLimiter::new(Arc::clone(&budget), 100, 10);
         let mut second = MemoryLimiter::new(Arc::clone(&budget), 100, 10);
         assert!(first.memory_growing(0, 100, None).expect("never fails"));
@@ -107,6 +83,6 @@ mod tests {
         drop(first);
         assert!(second.memory_growing(0, 100, None).expect("never fails"));
         drop(second);
-        assert_eq!(budget.used_bytes(), 0);
+        assert_eq!(budget.used(), 0);
     }
 }

@@ -6,7 +6,9 @@
 //! taken away from it, so its polls are timed by the thread's own CPU clock: it pays for what it used.
 
 use std::{
-    pin::Pin,
+    cell::Cell,
+    future::poll_fn,
+    pin::{Pin, pin},
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -55,6 +57,24 @@ impl<F> Metered<F> {
     }
 }
 
+thread_local! {
+    /// Whether the future that was polled last waits in [`uncut`]. Set and read within one poll of a [`Metered`].
+    static IS_UNCUT: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Waits for `future` whatever is left of the budget of the [`Metered`] around it.
+///
+/// For what cannot be called back: the call must hear how it ended. `future` needs a bound of its own.
+pub(crate) async fn uncut<F: Future>(future: F) -> F::Output {
+    let mut future = pin!(future);
+    let poll = |context: &mut Context<'_>| {
+        let polled = future.as_mut().poll(context);
+        IS_UNCUT.set(polled.is_pending());
+        polled
+    };
+    poll_fn(poll).await
+}
+
 /// CPU time after which a call is long.
 pub(crate) const SHORT: Duration = Duration::from_millis(2);
 
@@ -90,10 +110,14 @@ impl<F: Future> Future for Metered<F> {
         let this = &mut *self;
         let measured = |result, spent| Poll::Ready(Measured { result, spent });
         let stopwatch = Stopwatch::start(this.spent);
+        IS_UNCUT.set(false);
         let polled = this.future.as_mut().poll(context);
         this.spent += stopwatch.elapsed();
         if let Poll::Ready(output) = polled {
             return measured(Ok(output), this.spent);
+        }
+        if IS_UNCUT.get() {
+            return Poll::Pending;
         }
         if this.spent >= this.budget.cpu {
             return measured(Err(Overrun::Cpu), this.spent);
@@ -138,6 +162,29 @@ mod tests {
         std::thread::sleep(Duration::from_millis(20));
         compute(Duration::from_millis(1));
         assert!((Duration::from_millis(1)..Duration::from_millis(15)).contains(&stopwatch.elapsed()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn waits_past_the_deadline_for_what_cannot_be_called_back() {
+        let waiting = async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            uncut(tokio::time::sleep(Duration::from_secs(9))).await;
+            7
+        };
+        let metered = Metered::new(waiting, budget(Duration::from_secs(3), Duration::from_secs(1)));
+        assert_eq!(metered.await.result, Ok(7));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_deadline_counts_again_afterwards() {
+        let waiting = async {
+            uncut(tokio::time::sleep(Duration::from_secs(9))).await;
+            std::future::pending::<()>().await;
+        };
+        let started = Instant::now();
+        let metered = Metered::new(waiting, budget(Duration::from_secs(3), Duration::from_secs(1)));
+        assert_eq!(metered.await.result, Err(Overrun::Deadline));
+        assert_eq!(started.elapsed(), Duration::from_secs(9));
     }
 
     #[tokio::test]

@@ -4,7 +4,15 @@ use std::{collections::HashMap, sync::Arc};
 
 use tokio::time::Instant;
 
-use crate::{capability::Wasi, context::CallContext, log_budget::LogBudget, memory::MemoryLimiter, name::PluginName};
+use crate::{
+    byte_budget::ByteBudget,
+    capability::Wasi,
+    context::CallContext,
+    log_budget::LogBudget,
+    memory::MemoryLimiter,
+    name::PluginName,
+    transaction::{Draft, Scope},
+};
 
 /// What all instances of one generation share.
 #[derive(Debug)]
@@ -14,30 +22,37 @@ pub(crate) struct PluginEnv {
     /// Settings as JSON text, by key.
     pub(crate) settings: HashMap<String, String>,
     pub(crate) log_budget: LogBudget,
+    /// What the transactions of all plugins hold in memory.
+    pub(crate) transactions: Arc<ByteBudget>,
 }
 
 /// The data of one store.
 pub(crate) struct InstanceState {
     pub(crate) plugin: Arc<PluginEnv>,
     pub(crate) call: CallContext,
+    pub(crate) scope: Scope,
+    /// What the call did with its plugin's state, when it did something.
+    pub(crate) draft: Option<Box<Draft>>,
     pub(crate) memory: MemoryLimiter,
     pub(crate) wasi: Wasi,
 }
 
 impl InstanceState {
     pub(crate) fn new(plugin: Arc<PluginEnv>, call: CallContext, memory: MemoryLimiter, handles_max: usize) -> Self {
-        Self { plugin, call, memory, wasi: Wasi::new(handles_max) }
+        Self { plugin, call, scope: Scope::NONE, draft: None, memory, wasi: Wasi::new(handles_max) }
     }
 
     /// Makes `call` the one that runs.
-    pub(crate) fn begin_call(&mut self, call: CallContext) {
+    pub(crate) fn begin_call(&mut self, call: CallContext, scope: Scope) {
         self.wasi.begin_call(&call.request_id);
         self.call = call;
+        self.scope = scope;
     }
 
     /// Takes everything of the call away that ended, so that nothing of it meets the next caller.
     pub(crate) fn end_call(&mut self) {
-        self.begin_call(CallContext::idle());
+        self.begin_call(CallContext::idle(), Scope::NONE);
+        self.draft = None;
     }
 }
 

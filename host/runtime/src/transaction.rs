@@ -1,0 +1,375 @@
+//! What one run of a handler has read and wants to write, while it runs.
+//!
+//! A read sees three layers: the snapshot, over it the commits of earlier turns that are on their way (`turns`), and
+//! over both what the run itself has written. Everything that a read found in the first two is remembered, so that the
+//! commit can tell whether it still holds; a run that cannot write remembers nothing. Nothing leaves this module but by
+//! [`Draft::into_transaction`], so a run that failed is undone by dropping its draft.
+//!
+//! The snapshot is opened at the first read. It is read on the calling thread (docs/decisions/0007).
+
+mod integer;
+mod listing;
+mod names;
+mod range;
+mod reads;
+#[cfg(test)]
+mod tests;
+mod writes;
+
+use std::sync::Arc;
+
+pub(crate) use self::listing::{Listing, Page};
+use self::{
+    names::{check_bucket, check_key, check_position},
+    reads::Reads,
+    writes::Writes,
+};
+use crate::{
+    bindings::backplane::plugin::kv::Error,
+    byte_budget::{ByteBudget, Charge},
+    keyspace::{Change, KeyRange, Keyspace, RangeRead, Seen, Snapshot, StateUnavailable, Transaction},
+    manifest::Transaction as Mode,
+    turns::{Pending, PendingChange, Turns},
+};
+
+/// Longest value.
+const VALUE_BYTES_MAX: usize = 1 << 20;
+/// Most keys of one `get-many`.
+const GET_MANY_KEYS_MAX: usize = 100;
+/// Most bytes of values that one `get-many` answers with.
+const GET_MANY_BYTES_MAX: usize = 8 << 20;
+/// What a key costs in memory besides its bytes, about.
+const ENTRY_BYTES: usize = 128;
+
+/// How the run that goes on may use its plugin's state.
+#[derive(Clone)]
+pub(crate) struct Scope {
+    pub(crate) mode: Mode,
+    /// Set when the run is in a turn: it sees what earlier turns have handed over.
+    pub(crate) turns: Option<Arc<Turns>>,
+}
+
+impl Scope {
+    /// No state at all.
+    pub(crate) const NONE: Self = Self { mode: Mode::None, turns: None };
+}
+
+/// Why a transaction does not do what was asked.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// The guest is told.
+    Refused(Error),
+    /// The store failed, which becomes [`Error::Unavailable`].
+    Failed(StateUnavailable),
+    /// What was read so far cannot be joined with what is asked for: the run must start anew, after the pending
+    /// commits have ended.
+    Restart,
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Self::Refused(error)
+    }
+}
+
+/// A transaction whose handler runs.
+pub(crate) struct Draft {
+    may_write: bool,
+    turns: Option<Arc<Turns>>,
+    base: Option<Base>,
+    /// Sequence and time of the snapshot, kept when it is given back.
+    opened: Option<(i64, i64)>,
+    reads: Reads,
+    writes: Writes,
+    charge: Charge,
+    failure: Option<StateUnavailable>,
+    must_restart: bool,
+}
+
+/// What a run reads from.
+struct Base {
+    snapshot: Box<dyn Snapshot>,
+    pending: Arc<Pending>,
+}
+
+/// A transaction whose handler has returned.
+pub(crate) struct Finished {
+    pub(crate) transaction: Transaction,
+    /// Whether it has read what was not committed yet.
+    pub(crate) relies_on_pending: bool,
+    /// For as long as the writes are in memory.
+    pub(crate) charge: Charge,
+}
+
+impl Draft {
+    /// Starts a transaction in `scope`, whose memory is charged to `budget`.
+    ///
+    /// # Errors
+    /// When there is none in that scope.
+    pub(crate) fn start(scope: &Scope, budget: &Arc<ByteBudget>) -> Result<Self, Error> {
+        let may_write = match scope.mode {
+            Mode::Write => true,
+            Mode::Read => false,
+            Mode::None => return Err(Error::NoTransaction),
+        };
+        Ok(Self {
+            may_write,
+            turns: scope.turns.clone(),
+            base: None,
+            opened: None,
+            reads: Reads::default(),
+            writes: Writes::default(),
+            charge: Charge::new(Arc::clone(budget)),
+            failure: None,
+            must_restart: false,
+        })
+    }
+
+    /// Reads one key.
+    pub(crate) async fn get(
+        &mut self,
+        keyspace: &dyn Keyspace,
+        bucket: &str,
+        key: String,
+    ) -> Result<Option<Vec<u8>>, Stop> {
+        check_bucket(bucket)?;
+        check_key(&key)?;
+        self.prepare(keyspace, bucket, std::slice::from_ref(&key)).await?;
+        let read = self.read(bucket, key);
+        self.noted(read)
+    }
+
+    /// Reads keys, in their order.
+    pub(crate) async fn get_many(
+        &mut self,
+        keyspace: &dyn Keyspace,
+        bucket: &str,
+        keys: Vec<String>,
+    ) -> Result<Vec<Option<Vec<u8>>>, Stop> {
+        check_bucket(bucket)?;
+        if keys.len() > GET_MANY_KEYS_MAX {
+            return Err(Error::TransactionTooLarge.into());
+        }
+        keys.iter().try_for_each(|key| check_key(key))?;
+        self.prepare(keyspace, bucket, &keys).await?;
+        let mut values = Vec::with_capacity(keys.len());
+        let mut bytes = 0;
+        for key in keys {
+            let read = self.read(bucket, key);
+            let value = self.noted(read)?;
+            bytes += value.as_ref().map_or(0, Vec::len);
+            if bytes > GET_MANY_BYTES_MAX {
+                return Err(Error::TransactionTooLarge.into());
+            }
+            values.push(value);
+        }
+        Ok(values)
+    }
+
+    /// Reads one page of a range.
+    pub(crate) async fn list(&mut self, keyspace: &dyn Keyspace, listing: &Listing) -> Result<Page, Stop> {
+        check_bucket(&listing.bucket)?;
+        check_position(&listing.prefix)?;
+        check_position(listing.after.as_deref().unwrap_or_default())?;
+        let Some(range) = KeyRange::listed(&listing.prefix, listing.after.as_deref(), listing.order) else {
+            return Ok(Page::default());
+        };
+        let base = self.open(keyspace).await?;
+        if base.pending.touches(&listing.bucket, &range) {
+            self.settle(keyspace).await?;
+        }
+        let read = self.read_page(listing, range);
+        self.noted(read)
+    }
+
+    /// Sets a key.
+    pub(crate) fn set(&mut self, bucket: &str, key: String, value: Vec<u8>, ttl_ms: Option<u64>) -> Result<(), Error> {
+        self.check_write(bucket, &key)?;
+        if value.len() > VALUE_BYTES_MAX {
+            return Err(Error::ValueTooLarge);
+        }
+        let change = if ttl_ms == Some(0) { Change::Delete } else { Change::Set { value, ttl_ms } };
+        self.put(bucket, key, change)
+    }
+
+    /// Deletes a key.
+    pub(crate) fn delete(&mut self, bucket: &str, key: String) -> Result<(), Error> {
+        self.check_write(bucket, &key)?;
+        self.put(bucket, key, Change::Delete)
+    }
+
+    /// Adds to the integer that a key holds.
+    pub(crate) fn increment(&mut self, bucket: &str, key: String, by: i64) -> Result<(), Error> {
+        self.check_write(bucket, &key)?;
+        let change = self.writes.incremented(bucket, key.as_bytes(), by)?;
+        self.put(bucket, key, change)
+    }
+
+    /// Gives the snapshot back: the handler has returned.
+    pub(crate) fn close(&mut self) {
+        self.base = None;
+    }
+
+    /// Returns why the store could not be read, when it could not: nothing that the run did counts then.
+    pub(crate) fn take_failure(&mut self) -> Option<StateUnavailable> {
+        self.failure.take()
+    }
+
+    /// Returns whether the run must start anew, after the pending commits have ended.
+    pub(crate) fn must_restart(&self) -> bool {
+        self.must_restart
+    }
+
+    /// Returns what is to be committed. Without `keeps_writes`, only what was read.
+    pub(crate) fn into_transaction(self, keeps_writes: bool) -> Finished {
+        let relies_on_pending = self.reads.rely_on_pending();
+        let (reads, ranges) = self.reads.into_lists();
+        let writes = if keeps_writes { self.writes.into_list() } else { Vec::new() };
+        let (snapshot, now_ms) = self.opened.unzip();
+        let transaction = Transaction { snapshot, now_ms, reads, ranges, writes, mark: None };
+        Finished { transaction, relies_on_pending, charge: self.charge }
+    }
+
+    /// Sees to it that `keys` can be read: the snapshot is open, and no key holds what only a commit can tell.
+    async fn prepare(&mut self, keyspace: &dyn Keyspace, bucket: &str, keys: &[String]) -> Result<(), Stop> {
+        let is_own = |key: &String| {
+            matches!(self.writes.find(bucket, key.as_bytes()), Some(Change::Set { .. } | Change::Delete))
+        };
+        if keys.iter().all(is_own) {
+            return self.check_failure();
+        }
+        let base = self.open(keyspace).await?;
+        if keys.iter().any(|key| base.pending.is_unclear(bucket, key.as_bytes())) {
+            self.settle(keyspace).await?;
+        }
+        Ok(())
+    }
+
+    /// Opens the snapshot if it is not.
+    async fn open(&mut self, keyspace: &dyn Keyspace) -> Result<&mut Base, Stop> {
+        self.check_failure()?;
+        let base = match self.base.take() {
+            Some(base) => base,
+            None => {
+                // Before the snapshot is opened: what ends in between is then seen twice, and not missed.
+                let pending = self.turns.as_ref().map(|turns| turns.pending()).unwrap_or_default();
+                let opened = keyspace.snapshot().await.map_err(Stop::Failed);
+                let snapshot = self.noted(opened)?;
+                self.opened = Some((snapshot.sequence(), snapshot.now_ms()));
+                Base { snapshot, pending }
+            }
+        };
+        Ok(self.base.insert(base))
+    }
+
+    /// Waits until the commits of earlier turns have ended, and opens a snapshot that sees them. A run that has read
+    /// from an earlier one must start anew.
+    async fn settle(&mut self, keyspace: &dyn Keyspace) -> Result<(), Stop> {
+        if !self.reads.is_empty() {
+            self.must_restart = true;
+            return Err(Stop::Restart);
+        }
+        self.base = None;
+        if let Some(turns) = &self.turns {
+            turns.settled().await;
+        }
+        self.open(keyspace).await.map(drop)
+    }
+
+    fn read(&mut self, bucket: &str, key: String) -> Result<Option<Vec<u8>>, Stop> {
+        let by = match self.writes.find(bucket, key.as_bytes()) {
+            Some(Change::Set { value, .. }) => return Ok(Some(value.clone())),
+            Some(Change::Delete) => return Ok(None),
+            Some(Change::Increment { by }) => Some(*by),
+            None => None,
+        };
+        let base = self.base.as_mut().ok_or(Error::Unavailable)?;
+        let (value, seen) = base.find(bucket, key.as_bytes()).map_err(Stop::Failed)?;
+        if self.may_write {
+            self.reads.add_key(bucket, key.into_bytes(), seen)?;
+            self.cover_reads()?;
+        }
+        Ok(match by {
+            Some(by) => Some(integer::add(value.as_deref(), by)?),
+            None => value,
+        })
+    }
+
+    fn read_page(&mut self, listing: &Listing, range: KeyRange) -> Result<Page, Stop> {
+        let base = self.base.as_mut().ok_or(Error::Unavailable)?;
+        let listed = listing::list(&mut *base.snapshot, &self.writes, listing, range)?;
+        if self.may_write {
+            let bucket = listing.bucket.as_str().into();
+            let read = RangeRead { bucket, range: listed.range, count: listed.count, newest: listed.newest };
+            self.reads.add_range(read)?;
+            self.cover_reads()?;
+        }
+        Ok(listed.page)
+    }
+
+    fn check_write(&self, bucket: &str, key: &str) -> Result<(), Error> {
+        if !self.may_write {
+            return Err(Error::ReadOnly);
+        }
+        if self.failure.is_some() {
+            return Err(Error::Unavailable);
+        }
+        check_bucket(bucket)?;
+        check_key(key)
+    }
+
+    fn check_failure(&self) -> Result<(), Stop> {
+        if self.failure.is_some() { Err(Error::Unavailable.into()) } else { Ok(()) }
+    }
+
+    fn put(&mut self, bucket: &str, key: String, change: Change) -> Result<(), Error> {
+        let size = self.writes.size_with(bucket, key.as_bytes(), &change)?;
+        self.cover(size)?;
+        self.writes.put(bucket, key.into_bytes(), change, size);
+        Ok(())
+    }
+
+    fn cover_reads(&mut self) -> Result<(), Error> {
+        self.cover(self.writes.size())
+    }
+
+    /// Charges the memory of everything that is remembered, with writes of this size.
+    fn cover(&mut self, writes: writes::Size) -> Result<(), Error> {
+        let entries = writes.keys + self.reads.count();
+        let bytes = writes.bytes + self.reads.bytes() + entries * ENTRY_BYTES;
+        if self.charge.cover(bytes) { Ok(()) } else { Err(Error::TransactionTooLarge) }
+    }
+
+    /// Remembers a failure of the store.
+    fn noted<T>(&mut self, result: Result<T, Stop>) -> Result<T, Stop> {
+        match result {
+            Err(Stop::Failed(error)) => {
+                self.base = None;
+                self.failure = Some(error);
+                Err(Error::Unavailable.into())
+            }
+            other => other,
+        }
+    }
+}
+
+impl Base {
+    /// Finds what a key holds, and how to tell later that it still does.
+    fn find(&mut self, bucket: &str, key: &[u8]) -> Result<(Option<Vec<u8>>, Seen), StateUnavailable> {
+        if let Some(pending) = self.pending.find(bucket, key) {
+            let mark = Arc::clone(&pending.mark);
+            return Ok(match &pending.change {
+                PendingChange::Set { value, expires_at_ms }
+                    if expires_at_ms.is_none_or(|end| end > self.snapshot.now_ms()) =>
+                {
+                    (Some(value.to_vec()), Seen::Written(mark))
+                }
+                _ => (None, Seen::Absent { after: Some(mark) }),
+            });
+        }
+        Ok(match self.snapshot.get(bucket, key)? {
+            Some(row) => (Some(row.value), Seen::Version(row.version)),
+            None => (None, Seen::Absent { after: None }),
+        })
+    }
+}

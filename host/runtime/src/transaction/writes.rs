@@ -1,0 +1,103 @@
+//! What a run wants to write: at most one change for each key, in the order of the keys.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use crate::{
+    bindings::backplane::plugin::kv::Error,
+    keyspace::{Change, KeyRange, KeyWrite},
+    transaction::integer,
+};
+
+/// Most keys that one transaction writes.
+pub(super) const WRITES_MAX: usize = 10_000;
+/// Most bytes of keys and values that one transaction writes.
+pub(super) const WRITTEN_BYTES_MAX: usize = 4 << 20;
+/// What an increment may come to as decimal text.
+const INTEGER_BYTES_MAX: usize = 20;
+
+/// Changes by bucket and key.
+#[derive(Debug, Default)]
+pub(super) struct Writes {
+    buckets: BTreeMap<Arc<str>, BTreeMap<Vec<u8>, Change>>,
+    size: Size,
+}
+
+/// How much is written.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Size {
+    pub(super) keys: usize,
+    pub(super) bytes: usize,
+}
+
+impl Writes {
+    pub(super) fn size(&self) -> Size {
+        self.size
+    }
+
+    pub(super) fn find(&self, bucket: &str, key: &[u8]) -> Option<&Change> {
+        self.buckets.get(bucket)?.get(key)
+    }
+
+    /// Returns the changes in `range`, in ascending order.
+    pub(super) fn range<'a>(
+        &'a self,
+        bucket: &str,
+        range: &KeyRange,
+    ) -> impl DoubleEndedIterator<Item = (&'a Vec<u8>, &'a Change)> + use<'a> {
+        self.buckets.get(bucket).map(|changes| range.of(changes)).into_iter().flatten()
+    }
+
+    /// Returns the size with `change` in place, when it is allowed.
+    pub(super) fn size_with(&self, bucket: &str, key: &[u8], change: &Change) -> Result<Size, Error> {
+        let Size { mut keys, mut bytes } = self.size;
+        match self.find(bucket, key) {
+            Some(old) => bytes -= bytes_of(key, old),
+            None => keys += 1,
+        }
+        bytes += bytes_of(key, change);
+        if keys > WRITES_MAX || bytes > WRITTEN_BYTES_MAX {
+            return Err(Error::TransactionTooLarge);
+        }
+        Ok(Size { keys, bytes })
+    }
+
+    /// Puts `change` in place, with the size that [`Writes::size_with`] has allowed.
+    pub(super) fn put(&mut self, bucket: &str, key: Vec<u8>, change: Change, size: Size) {
+        self.size = size;
+        match self.buckets.get_mut(bucket) {
+            Some(changes) => drop(changes.insert(key, change)),
+            None => drop(self.buckets.insert(bucket.into(), BTreeMap::from([(key, change)]))),
+        }
+    }
+
+    /// Returns what the key's change becomes when `by` is added to what it holds.
+    pub(super) fn incremented(&self, bucket: &str, key: &[u8], by: i64) -> Result<Change, Error> {
+        Ok(match self.find(bucket, key) {
+            None => Change::Increment { by },
+            Some(Change::Increment { by: before }) => {
+                Change::Increment { by: before.checked_add(by).ok_or(Error::NotAnInteger)? }
+            }
+            Some(Change::Set { value, ttl_ms }) => {
+                Change::Set { value: integer::add(Some(value), by)?, ttl_ms: *ttl_ms }
+            }
+            Some(Change::Delete) => Change::Set { value: integer::add(None, by)?, ttl_ms: None },
+        })
+    }
+
+    pub(super) fn into_list(self) -> Vec<KeyWrite> {
+        let mut list = Vec::with_capacity(self.size.keys);
+        for (bucket, changes) in self.buckets {
+            list.extend(changes.into_iter().map(|(key, change)| KeyWrite { bucket: Arc::clone(&bucket), key, change }));
+        }
+        list
+    }
+}
+
+fn bytes_of(key: &[u8], change: &Change) -> usize {
+    key.len()
+        + match change {
+            Change::Set { value, .. } => value.len(),
+            Change::Delete => 0,
+            Change::Increment { .. } => INTEGER_BYTES_MAX,
+        }
+}
