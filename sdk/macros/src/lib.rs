@@ -58,7 +58,7 @@ macro_rules! route_attributes {
         /// | `public` | | anybody may call |
         /// | `signed_in` | this | any verified caller may |
         /// | `roles("clerk", "admin")` | | a verified caller with one of the roles may |
-        /// | `transaction = "write"` | `"read"` for GET, HEAD, OPTIONS, else `"write"` | or `"none"` |
+        /// | `transaction = "write"` | `"read"` for GET, HEAD, OPTIONS, else `"write"` | may the route change the plugin's state, only `"read"` it, or does it do without: `"none"`? |
         /// | `headers("if-match")` | none | request headers to receive besides `content-type` |
         /// | `body_max = "64KiB"` | the host's | longest request body |
         /// | `timeout = "2s"` | the plugin's | wall time of one call |
