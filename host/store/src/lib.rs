@@ -1,7 +1,60 @@
-//! Keeps what must outlive the process.
+//! Keeps what must outlive the process: plugins' keys and replies, versions, the operator's choices.
+//!
+//! One SQLite database, one thread that writes, many connections that read. A plugin reads from a [`Snapshot`] and hands
+//! what it read and wants written to the writer as a [`Commit`]; the writer validates and writes many of them with one
+//! wait for the disk.
+//!
+//! - Commits are serializable: their order is an order in which everything could have happened one after another.
+//! - Who is told that something is written finds it on disk after a power cut ([`Synchronous::Full`]).
+//! - Whoever waits for the writer is answered, whatever fails; and nothing waits in a line without a bound.
+//!
+//! This crate does not know plugins' code, HTTP, or the time of day: time comes in as Unix milliseconds.
 
+mod backup;
+mod collect;
+mod command;
+mod commit;
+mod connection;
+mod error;
+mod export;
+mod filesystem;
+mod host_readers;
+mod keys;
+mod lock;
 mod migrate;
 mod open_error;
+mod options;
+mod pending;
+mod plugins;
+mod range;
+mod readers;
+mod replies;
+mod restore;
 mod schema;
+mod size;
+mod snapshot;
+mod space;
+mod statement;
+mod store;
+mod usage;
+pub mod versions;
+mod writer;
 
-pub use self::open_error::{OpenError, SqliteError};
+pub use self::{
+    backup::{BackupError, back_up},
+    collect::Collected,
+    command::{CommandStore, ExportError},
+    commit::{Change, Commit, CommitError, Committed, KeyRead, KeyWrite, Mark, RangeRead, Resource, Seen},
+    error::{SnapshotError, Source, StoreError},
+    open_error::{OpenError, SqliteError},
+    options::{StoreOptions, Synchronous},
+    pending::Pending,
+    range::{KeyRange, Order, Row, Rows},
+    replies::{NewReply, Reply, ReplyKey},
+    restore::{Existing, RestoreError, restore},
+    snapshot::Snapshot,
+    space::{Quota, Space},
+    store::Store,
+    usage::{Deleted, Usage},
+    writer::Health,
+};

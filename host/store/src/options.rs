@@ -1,0 +1,70 @@
+//! What a store is opened with, and the bounds that are not settings.
+
+use std::{num::NonZero, path::PathBuf, thread, time::Duration};
+
+/// Writes of the host that may wait for the writer at a time.
+pub(crate) const HOST_WRITES_MAX: usize = 256;
+/// Jobs in one batch.
+pub(crate) const BATCH_JOBS_MAX: usize = 256;
+/// Work after which a batch takes no more.
+pub(crate) const BATCH_TIME_MAX: Duration = Duration::from_millis(2);
+
+/// How a store is opened.
+#[derive(Debug, Clone)]
+pub struct StoreOptions {
+    /// The database, usually `backplane.sqlite` in the data folder. Its `-wal` and `-shm` files stand beside it.
+    pub path: PathBuf,
+    /// What a commit waits for. [`Synchronous::Full`] by default.
+    pub synchronous: Synchronous,
+    /// Snapshots that may be open at a time, at least 1; a space has at most three quarters of them. Four for each
+    /// processor by default, and at least 8.
+    pub readers: usize,
+    /// Commits that may wait for the writer, 1024 by default; a space has at most half of them.
+    pub queue_commits_max: usize,
+    /// Bytes of all waiting commits together, 256 MiB by default; a space has at most half of them.
+    pub queue_bytes_max: usize,
+    /// How long the writer waits for another process to end its transaction. 5 seconds by default.
+    pub busy_timeout: Duration,
+    /// Takes every read for valid, so that a test can show that it would find out.
+    #[cfg(test)]
+    pub(crate) trust_reads: bool,
+}
+
+impl StoreOptions {
+    /// Returns the defaults for a database at `path`.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        let processors = thread::available_parallelism().map_or(1, NonZero::get);
+        Self {
+            path: path.into(),
+            synchronous: Synchronous::Full,
+            readers: (4 * processors).max(8),
+            queue_commits_max: 1024,
+            queue_bytes_max: 256 << 20,
+            busy_timeout: Duration::from_secs(5),
+            #[cfg(test)]
+            trust_reads: false,
+        }
+    }
+}
+
+/// What a commit waits for (`PRAGMA synchronous`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Synchronous {
+    /// The log is on the disk: a commit that was answered outlives a power cut.
+    #[default]
+    Full,
+    /// The operating system has it: a power cut may take the last commits, in order, and damages nothing.
+    Normal,
+    /// As `Normal`, and a power cut may damage the database. For tests.
+    Off,
+}
+
+impl Synchronous {
+    pub(crate) fn pragma(self) -> &'static str {
+        match self {
+            Self::Full => "FULL",
+            Self::Normal => "NORMAL",
+            Self::Off => "OFF",
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! What one run of a handler reads from: a space as it was at one moment.
+//!
+//! The moment is a read transaction of SQLite, so nothing that is committed later shows. Rows whose time is over by the
+//! call's clock are absent.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, Ordering},
+};
+
+use diesel::prelude::*;
+
+use crate::{
+    error::SnapshotError,
+    keys::{self, Listing, Name},
+    range::{KeyRange, Order, Row, Rows},
+    readers::{Reader, Readers},
+    space::Space,
+    statement::{Begin, Rollback, Touch},
+};
+
+/// A space as it was at one moment. Gives its reader back when it is dropped.
+pub struct Snapshot {
+    reader: Reader,
+    plugin_id: i64,
+    sequence: i64,
+    now_ms: i64,
+}
+
+impl Snapshot {
+    pub(crate) async fn open(
+        readers: &Arc<Readers>,
+        space: &Space,
+        committed: &AtomicI64,
+        now_ms: i64,
+    ) -> Result<Self, SnapshotError> {
+        let reader = readers.borrow(space).await?;
+        // Loaded before the transaction takes its snapshot: it sees at least what was committed then.
+        let sequence = committed.load(Ordering::SeqCst);
+        let mut snapshot = Self { reader, plugin_id: space.id(), sequence, now_ms };
+        snapshot.run(|connection| {
+            Begin.execute(connection)?;
+            Touch.get_result::<i64>(connection).optional()
+        })?;
+        Ok(snapshot)
+    }
+
+    /// Returns the newest version that it is sure to see.
+    pub fn sequence(&self) -> i64 {
+        self.sequence
+    }
+
+    /// Returns its time, in Unix milliseconds.
+    pub fn now_ms(&self) -> i64 {
+        self.now_ms
+    }
+
+    /// Returns what a key holds, `None` when there is no such key or its time is over.
+    ///
+    /// # Errors
+    /// When the database cannot be read. The snapshot is of no use any more then.
+    pub fn get(&mut self, bucket: &str, key: &[u8]) -> Result<Option<Row>, SnapshotError> {
+        let (name, now_ms) = (Name { plugin_id: self.plugin_id, bucket, key }, self.now_ms);
+        let found = self.run(|connection| keys::find(connection, name, now_ms))?;
+        Ok(found.map(|(row, _)| row))
+    }
+
+    /// Lists the keys of a range: at most `rows_max` and about `bytes_max` of keys and values, but one where there is
+    /// one.
+    ///
+    /// # Errors
+    /// When the database cannot be read. The snapshot is of no use any more then.
+    pub fn list(
+        &mut self,
+        bucket: &str,
+        range: &KeyRange,
+        order: Order,
+        rows_max: usize,
+        bytes_max: usize,
+    ) -> Result<Rows, SnapshotError> {
+        let listing = Listing { plugin_id: self.plugin_id, bucket, range, now_ms: self.now_ms };
+        self.run(|connection| keys::list(connection, listing, order, rows_max, bytes_max))
+    }
+
+    fn run<T>(&mut self, query: impl FnOnce(&mut SqliteConnection) -> QueryResult<T>) -> Result<T, SnapshotError> {
+        let Some(connection) = self.reader.connection() else {
+            return Err(SnapshotError(Arc::new(GivenUp)));
+        };
+        query(connection).map_err(|error| {
+            self.reader.give_up();
+            error.into()
+        })
+    }
+}
+
+impl Drop for Snapshot {
+    fn drop(&mut self) {
+        // A connection whose transaction does not end is given up, and the error told to nobody: all was read.
+        let _ = self.run(|connection| Rollback.execute(connection));
+    }
+}
+
+/// The snapshot failed before.
+#[derive(Debug, thiserror::Error)]
+#[error("the snapshot failed before")]
+struct GivenUp;

@@ -1,0 +1,202 @@
+//! The store: what the server holds.
+
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    thread::JoinHandle,
+};
+
+use diesel::prelude::*;
+
+use crate::{
+    collect::Collected,
+    commit::{Commit, CommitError, Committed},
+    connection::WriterSettings,
+    error::{SnapshotError, StoreError},
+    filesystem::prepare_folder,
+    host_readers::HostReaders,
+    lock::ServerLock,
+    migrate::migrate,
+    open_error::OpenError,
+    options::StoreOptions,
+    pending::Pending,
+    plugins,
+    readers::Readers,
+    snapshot::Snapshot,
+    space::{Quota, Space},
+    writer::{Closure, Collection, Health, HostWrite, Job, LoadMax, Queue, Shared, Submission, Writer},
+};
+
+/// A database with one writer and many readers.
+pub struct Store {
+    path: PathBuf,
+    readers: Arc<Readers>,
+    host_readers: HostReaders,
+    writer: Arc<Shared>,
+    /// The writer's thread, until it is joined.
+    thread: Mutex<Option<JoinHandle<()>>>,
+    /// By plugin. A plugin's stays to the end, as its row does.
+    spaces: Mutex<HashMap<String, Arc<Space>>>,
+    // The last: nobody else opens the database before this has let go of it.
+    _lock: ServerLock,
+}
+
+impl Store {
+    /// Opens the database, creates or migrates it, and starts the writer. Blocks.
+    ///
+    /// # Errors
+    /// When the database cannot be used, with what to do about it.
+    pub fn open(options: StoreOptions) -> Result<Arc<Self>, OpenError> {
+        let StoreOptions { path, synchronous, readers, busy_timeout, .. } = options;
+        let failed = |error| OpenError::from_connection(&path, error);
+        prepare_folder(&path)?;
+        let lock = ServerLock::take(&path)?;
+        let settings = WriterSettings { path: path.clone(), synchronous, busy_timeout };
+        let mut connection = settings.connect().map_err(failed)?;
+        migrate(&mut connection, &path)?;
+        settings.configure(&mut connection).map_err(failed)?;
+        let readers = Readers::open(path.clone(), readers).map_err(failed)?;
+        let queue = Queue::new(LoadMax { jobs: options.queue_commits_max, bytes: options.queue_bytes_max });
+        let started = Writer::start(
+            settings,
+            connection,
+            queue,
+            #[cfg(test)]
+            options.trust_reads,
+        );
+        let (writer, thread) =
+            started.map_err(|error| OpenError::Failed { path: path.clone(), source: Box::new(error) })?;
+        Ok(Arc::new(Self {
+            host_readers: HostReaders::new(path.clone()),
+            path,
+            readers,
+            writer,
+            thread: Mutex::new(Some(thread)),
+            spaces: Mutex::default(),
+            _lock: lock,
+        }))
+    }
+
+    /// Returns where the database is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Returns a plugin's space, always the same one, and sets its quota. Blocks.
+    ///
+    /// # Errors
+    /// When the plugin is new to the database, which cannot be written.
+    pub fn space(&self, plugin: &str, quota: Quota) -> Result<Arc<Space>, StoreError> {
+        if let Some(space) = self.find_space(plugin) {
+            space.set_quota(quota);
+            return Ok(space);
+        }
+        let name = plugin.to_owned();
+        let id = self.write(move |connection| Ok::<_, StoreError>(plugins::get_or_create_id(connection, &name)?));
+        let id = id.wait()?;
+        let mut spaces = self.spaces.lock().unwrap_or_else(PoisonError::into_inner);
+        let space = spaces
+            .entry(plugin.to_owned())
+            .or_insert_with(|| Arc::new(Space::new(id, plugin, quota, self.readers.share())));
+        space.set_quota(quota);
+        Ok(Arc::clone(space))
+    }
+
+    fn find_space(&self, plugin: &str) -> Option<Arc<Space>> {
+        self.spaces.lock().unwrap_or_else(PoisonError::into_inner).get(plugin).cloned()
+    }
+
+    /// Opens a snapshot for a call whose time is `now_ms`. Waits for a reader as long as the caller lets it.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses nothing but the place in the line.
+    pub async fn snapshot(&self, space: &Arc<Space>, now_ms: i64) -> Result<Snapshot, SnapshotError> {
+        Snapshot::open(&self.readers, space, &self.writer.committed, now_ms).await
+    }
+
+    /// Hands a commit to the writer at once. Commits of one space are decided in the order of these calls.
+    ///
+    /// # Errors
+    /// [`CommitError::Busy`] when too much waits. Everything else is told by the [`Pending`].
+    pub fn commit(&self, commit: Commit) -> Result<Pending<Committed, CommitError>, CommitError> {
+        let charge = self.writer.queue.charge_commit(&commit.space, commit.bytes()).ok_or(CommitError::Busy)?;
+        let (done, pending) = Pending::new();
+        self.writer.queue.push(Job::Commit(Box::new(Submission::new(commit, done, charge))));
+        Ok(pending)
+    }
+
+    /// Runs `closure` on the writer's thread, in a part of a batch that is undone when it returns `Err`. Its result
+    /// comes once it is on disk.
+    ///
+    /// It must leave `kv`, `replies`, `usage` and `counters` alone, which the writer knows by heart, and be short:
+    /// every commit waits for it.
+    pub fn write<T, E>(
+        &self,
+        closure: impl FnOnce(&mut SqliteConnection) -> Result<T, E> + Send + 'static,
+    ) -> Pending<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let (done, pending) = Pending::new();
+        match self.writer.queue.charge_host() {
+            Some(charge) => {
+                let work = Box::new(Closure::new(closure, done));
+                self.writer.queue.push(Job::Write(HostWrite::new(work, charge)));
+            }
+            None => drop(done.send(Err(StoreError::Busy.into()))),
+        }
+        pending
+    }
+
+    /// Runs queries of the host on one snapshot. Blocks, at most two run at a time.
+    ///
+    /// # Errors
+    /// As `query`, and when the database cannot be read.
+    pub fn read<T, E: From<StoreError>>(
+        &self,
+        query: impl FnOnce(&mut SqliteConnection) -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.host_readers.read(query)
+    }
+
+    /// Deletes some of what expired at `now_ms`, and says whether there is more.
+    pub fn collect(&self, now_ms: i64) -> Pending<Collected, StoreError> {
+        let (done, pending) = Pending::new();
+        match self.writer.queue.charge_host() {
+            Some(charge) => self.writer.queue.push(Job::Collect(Box::new(Collection::new(now_ms, done, charge)))),
+            None => drop(done.send(Err(StoreError::Busy))),
+        }
+        pending
+    }
+
+    /// Returns whether the database can be written.
+    pub fn health(&self) -> Health {
+        self.writer.health.get()
+    }
+
+    /// Returns how many commits wait or are being written.
+    pub fn commits_waiting(&self) -> usize {
+        self.writer.queue.commits()
+    }
+
+    /// Does what waits, refuses what comes later, and folds the log into the database. Blocks. The second time it does
+    /// nothing.
+    pub fn close(&self) {
+        self.writer.queue.close();
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if thread.is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the store's writer panicked");
+        }
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        self.close();
+    }
+}

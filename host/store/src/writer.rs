@@ -1,0 +1,266 @@
+//! The writer: one thread with the only connection that writes.
+//!
+//! - It does jobs in batches. A batch is one transaction, ended by one wait for the disk; while that lasts, the next
+//!   batch gathers in the queue by itself. There is no artificial delay.
+//! - Nobody is answered before the batch is on disk. When it is not, all of it is undone, in the database and in
+//!   memory, and everybody in it is told so.
+//! - A job that panics takes its batch with it, and the connection, whose state is unknown then. The thread goes on.
+
+mod apply;
+mod health;
+mod job;
+mod lanes;
+mod ledger;
+mod load;
+mod plan;
+mod queue;
+mod stamps;
+mod validate;
+
+use std::{
+    any::Any,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use diesel::{
+    connection::{AnsiTransactionManager, SimpleConnection as _, TransactionManager as _},
+    prelude::*,
+};
+use tokio::time::Instant;
+
+pub use self::health::Health;
+pub(crate) use self::{
+    health::HealthCell,
+    job::{Closure, Collection, HostWrite, Job, Submission},
+    load::{Load, LoadMax},
+    queue::Queue,
+};
+use self::{lanes::Lanes, ledger::Ledger, stamps::Stamps, validate::Marks};
+use crate::{
+    connection::WriterSettings,
+    error::{Panicked, Source, StoreError},
+    options::{BATCH_JOBS_MAX, BATCH_TIME_MAX},
+    statement::DataVersion,
+};
+
+/// How often a writer whose last batch failed tries whether the database can be written.
+const PROBE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// What the writer shares with those who write and read.
+pub(crate) struct Shared {
+    pub(crate) queue: Queue,
+    /// The newest version that is on disk.
+    pub(crate) committed: AtomicI64,
+    pub(crate) health: HealthCell,
+}
+
+/// What the writer knows beside the database.
+struct Core {
+    ledger: Ledger,
+    stamps: Stamps,
+    /// Of the batch that is being done.
+    marks: Marks,
+    /// What `PRAGMA data_version` said last on this connection; `None` on a new one.
+    data_version: Option<i64>,
+    #[cfg(test)]
+    trust_reads: bool,
+}
+
+/// The writer's thread.
+pub(crate) struct Writer {
+    shared: Arc<Shared>,
+    settings: WriterSettings,
+    /// `None` after a failure, until it is opened again.
+    connection: Option<SqliteConnection>,
+    core: Core,
+    lanes: Lanes,
+    /// Of no meaning while the last batch was written.
+    last_failure: Instant,
+}
+
+impl Core {
+    #[cfg(test)]
+    fn trusts_reads(&self) -> bool {
+        self.trust_reads
+    }
+
+    #[cfg(not(test))]
+    fn trusts_reads(&self) -> bool {
+        false
+    }
+}
+
+impl Core {
+    fn load(connection: &mut SqliteConnection) -> QueryResult<Self> {
+        let ledger = Ledger::load(connection)?;
+        let stamps = Stamps::new(ledger.settled_sequence());
+        Ok(Self {
+            ledger,
+            stamps,
+            marks: Marks::default(),
+            data_version: Some(DataVersion.get_result(connection)?),
+            #[cfg(test)]
+            trust_reads: false,
+        })
+    }
+
+    /// Reads what is kept in memory anew when another connection may have written, within a transaction.
+    fn refresh(&mut self, connection: &mut SqliteConnection) -> QueryResult<()> {
+        let data_version = Some(DataVersion.get_result(connection)?);
+        if data_version == self.data_version {
+            return Ok(());
+        }
+        self.ledger.reload(connection)?;
+        // Snapshots of any sequence so far may be from before those writes, which left no stamps.
+        self.stamps.raise_floor(self.ledger.next_version());
+        self.data_version = data_version;
+        Ok(())
+    }
+}
+
+impl Writer {
+    /// Starts the writer on a connection to a database of the right schema.
+    pub(crate) fn start(
+        settings: WriterSettings,
+        mut connection: SqliteConnection,
+        queue: Queue,
+        #[cfg(test)] trust_reads: bool,
+    ) -> Result<(Arc<Shared>, JoinHandle<()>), StoreError> {
+        let core = Core::load(&mut connection)?;
+        #[cfg(test)]
+        let core = Core { trust_reads, ..core };
+        let committed = AtomicI64::new(core.ledger.settled_sequence());
+        let shared = Arc::new(Shared { queue, committed, health: HealthCell::new() });
+        let writer = Self {
+            shared: Arc::clone(&shared),
+            settings,
+            connection: Some(connection),
+            core,
+            lanes: Lanes::default(),
+            last_failure: Instant::now(),
+        };
+        let thread = thread::Builder::new().name("store-writer".into()).spawn(move || writer.run());
+        Ok((shared, thread.map_err(|error| StoreError::Unavailable(Arc::new(error)))?))
+    }
+
+    fn run(mut self) {
+        let shared = Arc::clone(&self.shared);
+        let _end = EndOnDrop(&shared.queue);
+        loop {
+            self.lanes.fill(&shared.queue);
+            if !self.lanes.is_empty() {
+                self.run_batch();
+            } else if shared.queue.is_done() {
+                break;
+            } else if shared.health.is_failing() {
+                let until_next_try = PROBE_INTERVAL.saturating_sub(self.last_failure.elapsed());
+                if until_next_try.is_zero() { self.run_batch() } else { shared.queue.sleep(Some(until_next_try)) }
+            } else {
+                shared.queue.sleep(None);
+            }
+        }
+        if let Some(mut connection) = self.connection.take()
+            && let Err(error) = connection.batch_execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        {
+            tracing::warn!(%error, "the log stays beside the database, which is whole all the same");
+        }
+    }
+
+    /// Does a batch and answers its jobs. Without jobs it tries whether the database can be written.
+    fn run_batch(&mut self) {
+        let mut jobs = Vec::new();
+        let outcome = match catch_unwind(AssertUnwindSafe(|| self.write_batch(&mut jobs))) {
+            Ok(outcome) => outcome,
+            Err(panic) => Err(Arc::new(Panicked(message(panic.as_ref()))) as Source),
+        };
+        self.core.marks.clear();
+        match outcome {
+            Ok(()) => self.settle(jobs),
+            Err(source) => self.abandon(jobs, source),
+        }
+    }
+
+    /// Does jobs and brings them to the disk. What was begun is in `jobs`, also when that fails.
+    fn write_batch(&mut self, jobs: &mut Vec<Job>) -> Result<(), Source> {
+        let Self { shared, connection, core, lanes, .. } = self;
+        let connection = match connection {
+            Some(connection) => connection,
+            None => {
+                core.data_version = None;
+                connection.insert(self.settings.open().map_err(source)?)
+            }
+        };
+        AnsiTransactionManager::begin_transaction_sql(connection, "BEGIN IMMEDIATE").map_err(source)?;
+        let started = Instant::now();
+        core.refresh(connection).map_err(source)?;
+        while jobs.len() < BATCH_JOBS_MAX && started.elapsed() < BATCH_TIME_MAX {
+            lanes.fill(&shared.queue);
+            let Some(job) = lanes.pop() else { break };
+            // Kept before it runs, so that it is answered even if it panics.
+            jobs.push(job);
+            if let Some(job) = jobs.last_mut() {
+                job.run(connection, core).map_err(source)?;
+            }
+        }
+        core.ledger.store(connection, shared.health.is_failing()).map_err(source)?;
+        AnsiTransactionManager::commit_transaction(connection).map_err(source)
+    }
+
+    /// The batch is on disk.
+    fn settle(&mut self, jobs: Vec<Job>) {
+        self.core.ledger.settle();
+        // Before the answers: who got one finds its effects in the next snapshot.
+        self.shared.committed.store(self.core.ledger.settled_sequence(), Ordering::SeqCst);
+        if self.shared.health.note_success() {
+            tracing::info!("the database can be written again");
+        }
+        for job in jobs {
+            job.answer(Ok(()));
+        }
+    }
+
+    /// Nothing of the batch is on disk.
+    fn abandon(&mut self, mut jobs: Vec<Job>, source: Source) {
+        self.core.ledger.abandon();
+        // diesel panics when SQLite does not close a connection; that one is lost then.
+        let connection = self.connection.take();
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(connection)));
+        if jobs.is_empty() {
+            // Not even a transaction could be begun. Whoever waits has waited for that.
+            jobs.extend(std::iter::from_fn(|| self.lanes.pop()));
+        }
+        if self.shared.health.note_failure(Arc::clone(&source)) {
+            tracing::error!(error = &*source as &dyn std::error::Error, "the database cannot be written");
+        }
+        self.last_failure = Instant::now();
+        let error = StoreError::Unavailable(source);
+        for job in jobs {
+            job.answer(Err(&error));
+        }
+    }
+}
+
+fn source(error: impl std::error::Error + Send + Sync + 'static) -> Source {
+    Arc::new(error)
+}
+
+/// Returns what a panic said.
+fn message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "without a message".to_owned())
+}
+
+/// Refuses what comes once the writer has ended, in whatever way.
+struct EndOnDrop<'a>(&'a Queue);
+
+impl Drop for EndOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}

@@ -1,0 +1,187 @@
+//! What the writer is asked to do. Every job is answered once, whatever happens to it.
+
+use std::sync::atomic::Ordering;
+
+use diesel::prelude::*;
+use tokio::sync::oneshot;
+
+use super::{Core, apply::apply, load::Charge};
+use crate::{
+    collect::{Collected, collect},
+    commit::{Commit, CommitError, Committed, REFUSED, UNDECIDED},
+    error::StoreError,
+    statement::in_savepoint,
+};
+
+/// Something for the writer to do.
+pub(crate) enum Job {
+    Commit(Box<Submission>),
+    Write(HostWrite),
+    Collect(Box<Collection>),
+}
+
+/// Who waits for a job: jobs of one lane are done in order, lanes take turns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Lane {
+    Host,
+    Space(i64),
+}
+
+impl Job {
+    pub(crate) fn lane(&self) -> Lane {
+        match self {
+            Self::Commit(submission) => Lane::Space(submission.commit.space.id()),
+            Self::Write(_) | Self::Collect(_) => Lane::Host,
+        }
+    }
+
+    /// Does the job within a batch.
+    ///
+    /// # Errors
+    /// When the batch cannot go on.
+    pub(super) fn run(&mut self, connection: &mut SqliteConnection, core: &mut Core) -> QueryResult<()> {
+        match self {
+            Self::Commit(submission) => submission.outcome = Some(apply(connection, core, &submission.commit)?),
+            Self::Write(write) => {
+                let run = |connection: &mut SqliteConnection| if write.work.run(connection) { Ok(()) } else { Err(()) };
+                // The closure keeps its own result.
+                let _ = in_savepoint(connection, run)?;
+            }
+            Self::Collect(collection) => collection.run(connection, core)?,
+        }
+        Ok(())
+    }
+
+    /// Answers the job: with what came of it when its batch is on disk, else with the reason why it is not.
+    pub(crate) fn answer(self, fate: Result<(), &StoreError>) {
+        match self {
+            Self::Commit(submission) => submission.answer(fate),
+            Self::Write(write) => write.work.answer(fate),
+            Self::Collect(collection) => collection.answer(fate),
+        }
+    }
+}
+
+/// A commit and who waits for it.
+pub(crate) struct Submission {
+    commit: Commit,
+    outcome: Option<Result<Committed, CommitError>>,
+    done: oneshot::Sender<Result<Committed, CommitError>>,
+    _charge: Charge,
+}
+
+impl Submission {
+    pub(crate) fn new(commit: Commit, done: oneshot::Sender<Result<Committed, CommitError>>, charge: Charge) -> Self {
+        Self { commit, outcome: None, done, _charge: charge }
+    }
+
+    /// Says what came of the commit: first by its mark, then to who waits.
+    fn answer(self, fate: Result<(), &StoreError>) {
+        let outcome = outcome(self.outcome, fate);
+        self.commit.decide(outcome.as_ref().map_or(REFUSED, |committed| committed.version));
+        // Who waited may have gone.
+        let _ = self.done.send(outcome);
+    }
+}
+
+fn outcome<T, E: From<StoreError>>(outcome: Option<Result<T, E>>, fate: Result<(), &StoreError>) -> Result<T, E> {
+    match fate {
+        Ok(()) => outcome.unwrap_or_else(|| Err(StoreError::Unknown.into())),
+        Err(error) => Err(error.clone().into()),
+    }
+}
+
+impl Commit {
+    /// Leaves what came of it in its mark, where nothing was left before.
+    fn decide(&self, version: i64) {
+        if let Some(mark) = &self.mark {
+            let _ = mark.compare_exchange(UNDECIDED, version, Ordering::SeqCst, Ordering::SeqCst);
+        }
+    }
+}
+
+/// A commit that ends in any other way than by an answer counts as not written for those that name its mark.
+impl Drop for Commit {
+    fn drop(&mut self) {
+        self.decide(REFUSED);
+    }
+}
+
+/// A write of the host.
+pub(crate) struct HostWrite {
+    work: Box<dyn Work>,
+    _charge: Charge,
+}
+
+impl HostWrite {
+    pub(crate) fn new(work: Box<dyn Work>, charge: Charge) -> Self {
+        Self { work, _charge: charge }
+    }
+}
+
+/// A write of the host, whatever its types.
+pub(crate) trait Work: Send {
+    /// Does it. Returns whether what it wrote is to be kept.
+    fn run(&mut self, connection: &mut SqliteConnection) -> bool;
+
+    /// Hands its result to who waits, or the reason why it is not on disk.
+    fn answer(self: Box<Self>, fate: Result<(), &StoreError>);
+}
+
+/// A closure, its result once it ran, and who waits for it.
+pub(crate) struct Closure<F, T, E> {
+    closure: Option<F>,
+    result: Option<Result<T, E>>,
+    done: oneshot::Sender<Result<T, E>>,
+}
+
+impl<F, T, E> Closure<F, T, E> {
+    pub(crate) fn new(closure: F, done: oneshot::Sender<Result<T, E>>) -> Self {
+        Self { closure: Some(closure), result: None, done }
+    }
+}
+
+impl<F, T, E> Work for Closure<F, T, E>
+where
+    F: FnOnce(&mut SqliteConnection) -> Result<T, E> + Send,
+    T: Send,
+    E: From<StoreError> + Send,
+{
+    fn run(&mut self, connection: &mut SqliteConnection) -> bool {
+        self.result = self.closure.take().map(|closure| closure(connection));
+        matches!(self.result, Some(Ok(_)))
+    }
+
+    fn answer(self: Box<Self>, fate: Result<(), &StoreError>) {
+        // Who waited may have gone.
+        let _ = self.done.send(outcome(self.result, fate));
+    }
+}
+
+/// A step of deleting what expired, and who waits for it.
+pub(crate) struct Collection {
+    now_ms: i64,
+    outcome: Option<Result<Collected, StoreError>>,
+    done: oneshot::Sender<Result<Collected, StoreError>>,
+    _charge: Charge,
+}
+
+impl Collection {
+    pub(crate) fn new(now_ms: i64, done: oneshot::Sender<Result<Collected, StoreError>>, charge: Charge) -> Self {
+        Self { now_ms, outcome: None, done, _charge: charge }
+    }
+
+    fn run(&mut self, connection: &mut SqliteConnection, core: &mut Core) -> QueryResult<()> {
+        let (collected, freed) = collect(connection, self.now_ms)?;
+        for row in freed {
+            core.ledger.give_back(connection, row)?;
+        }
+        self.outcome = Some(Ok(collected));
+        Ok(())
+    }
+
+    fn answer(self, fate: Result<(), &StoreError>) {
+        // Who waited may have gone.
+        let _ = self.done.send(outcome(self.outcome, fate));
+    }
+}
