@@ -3,14 +3,26 @@
 mod answer;
 mod component;
 mod connection;
+mod database;
+mod environment;
 mod log;
+mod mount;
 mod neighbour;
+mod preload;
+mod random;
+mod script;
 mod server;
 mod wait;
 
 pub(crate) use answer::Answer;
-pub(crate) use component::{component, sha256, with_manifest, with_text, with_version};
+pub(crate) use component::{component, rebuilt, sha256, with_manifest, with_text, with_version};
 pub(crate) use connection::Connection;
+pub(crate) use database::Database;
+pub(crate) use environment::repeats;
+pub(crate) use mount::Tmpfs;
 pub(crate) use neighbour::{beside_a_neighbour, check_attack, check_neighbour};
+pub(crate) use preload::{Event, Preload};
+pub(crate) use random::Random;
+pub(crate) use script::reading;
 pub(crate) use server::{Server, Setup, backplane, put_file, put_folder};
 pub(crate) use wait::{PATIENCE, Stopwatch, wait_for, wait_until};

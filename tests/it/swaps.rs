@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use crate::harness::{Server, Setup, Stopwatch, check_neighbour, component, wait_until, with_version};
+use crate::harness::{Server, Setup, Stopwatch, check_neighbour, component, rebuilt, wait_until, with_version};
 
 #[test]
 fn a_dropped_plugin_answers_within_a_second() {
@@ -62,19 +62,12 @@ fn a_call_in_flight_finishes_on_the_version_that_it_began_with() {
     thread::scope(|scope| {
         let slow = scope.spawn(|| server.get("/slow-handler/5000"));
         server.wait_for_log("read of 5000 ms began");
-        server.put("slow-handler.wasm", &rebuilt("slow-handler"));
+        server.put("slow-handler.wasm", &rebuilt("slow-handler", 1));
         let draining = || server.list().iter().any(|view| view["state"] == "draining");
         wait_until("the old version to drain", draining);
         slow.join().expect("a thread that answers").check_text("slept 5000 ms");
         wait_until("the old version to be gone", || !draining());
     });
-}
-
-/// Returns the component with one more custom section: the same plugin under another hash.
-fn rebuilt(name: &str) -> Vec<u8> {
-    let mut bytes = component(name);
-    bytes.extend(b"\0\x05\x04more");
-    bytes
 }
 
 #[test]

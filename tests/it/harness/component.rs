@@ -51,6 +51,15 @@ pub(crate) fn with_text(name: &str, old: &str, new: &str) -> Vec<u8> {
     bytes
 }
 
+/// Returns a component with one more custom section: the same plugin, under another hash for each number.
+#[track_caller]
+pub(crate) fn rebuilt(name: &str, number: u8) -> Vec<u8> {
+    let mut bytes = component(name);
+    bytes.extend(b"\0\x06\x04more");
+    bytes.push(number);
+    bytes
+}
+
 /// Returns the smallest component that carries `manifest`: it exports nothing.
 pub(crate) fn with_manifest(manifest: &str) -> Vec<u8> {
     const NAME: &str = "backplane:manifest";

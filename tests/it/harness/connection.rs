@@ -1,31 +1,45 @@
 //! A client that sends bytes, and not requests: for what no HTTP library would send.
 
 use std::{
-    io::{self, Read as _, Write as _},
+    io::{self, BufRead as _, BufReader, Read as _, Write as _},
     net::{Shutdown, TcpStream},
 };
 
 use super::{Answer, PATIENCE, Server};
 
 /// One connection.
-pub(crate) struct Connection(TcpStream);
+pub(crate) struct Connection(BufReader<TcpStream>);
 
 impl Connection {
     /// Connects.
     pub(crate) fn open(server: &Server) -> Self {
-        let stream = TcpStream::connect(server.address()).expect("the server listens");
+        Self::try_open(server.address()).expect("the server listens")
+    }
+
+    /// Connects to a server that may be gone.
+    pub(crate) fn try_open(address: &str) -> Option<Self> {
+        let stream = TcpStream::connect(address).ok()?;
         stream.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
-        Self(stream)
+        stream.set_nodelay(true).ok()?;
+        Some(Self(BufReader::new(stream)))
     }
 
     /// Sends bytes; the server may have hung up.
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
-        self.0.write_all(bytes.as_ref()).is_ok()
+        self.0.get_mut().write_all(bytes.as_ref()).is_ok()
     }
 
     /// Says that nothing more will come.
     pub(crate) fn finish(&self) {
-        let _gone = self.0.shutdown(Shutdown::Write);
+        let _gone = self.0.get_ref().shutdown(Shutdown::Write);
+    }
+
+    /// Sends a request and reads its answer, unless the server is gone. `headers` are whole lines.
+    #[track_caller]
+    pub(crate) fn call(&mut self, method: &str, path: &str, headers: &str, body: &[u8]) -> Option<Answer> {
+        let length = body.len();
+        let head = format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {length}\r\n{headers}\r\n");
+        if self.send([head.as_bytes(), body].concat()) { self.try_read_answer() } else { None }
     }
 
     /// Reads until the server hangs up. Panics when it does not.
@@ -52,11 +66,11 @@ impl Connection {
     pub(crate) fn try_read_answer(&mut self) -> Option<Answer> {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
-            let mut byte = [0];
-            match self.0.read(&mut byte) {
-                Ok(1) => head.extend(byte),
+            match self.0.read_until(b'\n', &mut head) {
+                Ok(0) => return None,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => panic!("no answer after {head:?}"),
-                _ => return None,
+                Err(_) => return None,
+                Ok(_) => {}
             }
         }
         let head = String::from_utf8_lossy(&head).into_owned();

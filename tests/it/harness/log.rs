@@ -6,6 +6,8 @@ use std::{
     thread,
 };
 
+use super::wait_until;
+
 /// Lines that a thread collects from one of the server's outputs.
 #[derive(Clone, Default)]
 pub(super) struct Lines(Arc<Mutex<Vec<String>>>);
@@ -22,6 +24,12 @@ impl Lines {
             }
         });
         lines
+    }
+
+    /// Returns all there is, once the output has ended.
+    pub(super) fn to_end(&self) -> String {
+        wait_until("the output to end", || Arc::strong_count(&self.0) == 1);
+        self.all().join("\n")
     }
 
     /// Returns all lines so far.

@@ -12,10 +12,10 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::{
-    Answer, component,
+    Answer, Preload, component,
     component::profile,
     log::Lines,
-    wait::{PATIENCE, poll, wait_for, wait_until},
+    wait::{PATIENCE, poll, spin_until, wait_for, wait_until},
 };
 
 /// Settings of every test: the defaults, but quicker to forget a file.
@@ -25,6 +25,8 @@ const CONFIG: &str = "[folder]\nremoval_grace = \"300ms\"\n";
 pub(crate) struct Setup {
     folder: TempDir,
     config: String,
+    data: PathBuf,
+    environment: Vec<(&'static str, PathBuf)>,
 }
 
 impl Setup {
@@ -32,7 +34,8 @@ impl Setup {
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().expect("there is room for temporary files");
         fs::create_dir(folder.path().join("plugins")).expect("the folder is new");
-        Self { folder, config: CONFIG.to_owned() }
+        let data = folder.path().join("data");
+        Self { folder, config: CONFIG.to_owned(), data, environment: Vec::new() }
     }
 
     /// Puts plugins into the folder under their names.
@@ -54,9 +57,20 @@ impl Setup {
         self.folder.path().join("plugins")
     }
 
+    /// Replaces the folder of the server's state.
+    pub(crate) fn data_at(self, data: &Path) -> Self {
+        Self { data: data.to_owned(), ..self }
+    }
+
+    /// Starts the server under a library that watches it and does to it what the test says.
+    #[track_caller]
+    pub(crate) fn preload(self, preload: &Preload) -> Self {
+        Self { environment: preload.environment().into(), ..self }
+    }
+
     /// Returns the folder of the server's state.
     pub(crate) fn data(&self) -> PathBuf {
-        self.folder.path().join("data")
+        self.data.clone()
     }
 
     /// Starts a server and waits until it is ready.
@@ -67,18 +81,46 @@ impl Setup {
         server
     }
 
-    /// Starts a server and waits until it listens.
+    /// Starts a server that must not start, and returns what it says.
     #[track_caller]
-    pub(crate) fn spawn(self) -> Server {
+    pub(crate) fn refusal(&self) -> String {
+        let mut process = self.command().spawn().expect("the server's binary starts");
+        let log = Lines::collect(process.stderr.take().expect("stderr is a pipe"));
+        let status = poll(|| process.try_wait().expect("the server is a child of the test"));
+        if status.is_none() {
+            process.kill().expect("it runs");
+        }
+        assert!(status.is_some_and(|status| status.code() == Some(1)), "{status:?}: {}", log.to_end());
+        log.to_end()
+    }
+
+    /// Starts a server and kills it as soon as `look` at the data folder says yes, ready or not.
+    #[track_caller]
+    pub(crate) fn kill_as_soon_as(&self, look: impl Fn(&Path) -> bool) {
+        let mut process = self.command().spawn().expect("the server's binary starts");
+        spin_until("the server to get that far", || look(&self.data));
+        process.kill().expect("the server runs");
+        process.wait().expect("the server is a child of the test");
+    }
+
+    /// Makes the command that starts the server.
+    #[track_caller]
+    fn command(&self) -> Command {
         let config = self.folder.path().join("backplane.toml");
         fs::write(&config, &self.config).expect("the folder takes files");
         let mut command = backplane();
         command.args(["serve", "--listen", "127.0.0.1:0", "--config"]).arg(config);
-        command.arg("--plugins").arg(self.folder()).arg("--data").arg(self.data());
+        command.arg("--plugins").arg(self.folder()).arg("--data").arg(&self.data);
         // Nothing of the environment that tests run in may change what the server does.
-        command.env_clear().current_dir(self.folder.path());
+        command.env_clear().envs(self.environment.iter().cloned()).current_dir(self.folder.path());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut process = command.spawn().expect("the server's binary starts");
+        command
+    }
+
+    /// Starts a server and waits until it listens.
+    #[track_caller]
+    pub(crate) fn spawn(self) -> Server {
+        let mut process = self.command().spawn().expect("the server's binary starts");
         let stdout = Lines::collect(process.stdout.take().expect("stdout is a pipe"));
         let log = Lines::collect(process.stderr.take().expect("stderr is a pipe"));
         let address = wait_for("the server's address", || {
@@ -116,6 +158,11 @@ impl Server {
     /// Returns the folder of plugins.
     pub(crate) fn folder(&self) -> PathBuf {
         self.setup.folder()
+    }
+
+    /// Returns the folder of the server's state.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.setup.data()
     }
 
     /// Prepares a request.
@@ -216,6 +263,14 @@ impl Server {
     /// Returns how the server ended, if it has.
     pub(crate) fn try_wait(&mut self) -> Option<ExitStatus> {
         self.process.try_wait().expect("the server is a child of the test")
+    }
+
+    /// Kills the server in whatever it does, and returns its folders for another one.
+    #[track_caller]
+    pub(crate) fn kill(mut self) -> Setup {
+        self.process.kill().expect("the server runs");
+        self.process.wait().expect("the server is a child of the test");
+        std::mem::replace(&mut self.setup, Setup::new())
     }
 
     /// Stops the server, and returns its folders for another one.

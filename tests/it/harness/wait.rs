@@ -35,6 +35,16 @@ pub(crate) fn wait_until(what: &str, mut look: impl FnMut() -> bool) {
     wait_for(what, || look().then_some(()));
 }
 
+/// Returns at the very moment when `look` says yes.
+#[track_caller]
+pub(crate) fn spin_until(what: &str, look: impl Fn() -> bool) {
+    let watch = Stopwatch::start();
+    while !look() {
+        assert!(watch.elapsed() < PATIENCE, "waited {PATIENCE:?} in vain for {what}");
+        thread::yield_now();
+    }
+}
+
 /// Real time that has passed.
 pub(crate) struct Stopwatch(Instant);
 

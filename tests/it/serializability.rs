@@ -1,0 +1,112 @@
+//! Whatever clients do at the same time looks as if they had done it one after the other.
+//!
+//! Clients send random calls to the same few keys and write down what they sent, when, and what came back. The checker
+//! then looks for an order of all calls in which each would have seen what it saw. It is shown to find what it should:
+//! by histories made by hand (`anomalies`), and by what stores with faults do with the same plans (`model`).
+
+mod anomalies;
+mod check;
+mod clients;
+mod graph;
+mod history;
+mod model;
+mod plan;
+
+use std::{
+    collections::BTreeSet,
+    sync::atomic::{AtomicUsize, Ordering},
+    thread,
+    time::Duration,
+};
+
+use serde_json::json;
+
+use crate::harness::{Random, Server, Setup, Stopwatch, repeats};
+
+use self::{
+    check::check,
+    clients::run,
+    history::{Call, Step},
+    plan::{Script, plan, plan_over_quota},
+};
+
+/// For how long histories are made. More by the variable `BACKPLANE_TEST_HISTORY_SECONDS`.
+const SECONDS: usize = 15;
+
+/// Plans that run at the same time, each on keys of its own.
+const AT_ONCE: usize = 3;
+
+fn time() -> Duration {
+    let seconds = repeats("BACKPLANE_TEST_HISTORY_SECONDS", SECONDS);
+    Duration::from_secs(u64::try_from(seconds).unwrap_or(u64::MAX))
+}
+
+/// Runs a plan and checks what its clients saw.
+#[track_caller]
+fn check_plan(server: &Server, place: &str, plan: &[Vec<Script>]) -> Vec<Call> {
+    let history = run(server, place, plan);
+    if let Err(anomaly) = check(&history) {
+        let calls: Vec<_> = history.iter().enumerate().map(|(number, call)| format!("{number}: {call:?}")).collect();
+        panic!("{anomaly:?}\n{}", calls.join("\n"));
+    }
+    history
+}
+
+/// Returns whether a call read, while another ran, what that one wrote.
+fn is_contended(history: &[Call]) -> bool {
+    let reads = |call: &Call| -> BTreeSet<_> {
+        call.steps.iter().filter_map(|step| if let Step::Read(key, _) = step { Some(*key) } else { None }).collect()
+    };
+    let writes = |call: &Call| -> BTreeSet<_> {
+        call.steps.iter().filter_map(|step| if let Step::Write(key, _) = step { Some(*key) } else { None }).collect()
+    };
+    history.iter().any(|one| {
+        let beside = |other: &&Call| one.invoked < other.answered && other.invoked < one.answered;
+        let (read, is_committed) = (reads(one), |other: &&Call| other.committed);
+        history
+            .iter()
+            .filter(beside)
+            .filter(is_committed)
+            .any(|other| !std::ptr::eq(one, other) && !read.is_disjoint(&writes(other)))
+    })
+}
+
+#[test]
+fn script_calls_that_run_at_once_have_an_order_that_explains_them() {
+    let server = Server::start(&["script"]);
+    let (watch, (_, first)) = (Stopwatch::start(), Random::unseeded());
+    let (histories, contended) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                while watch.elapsed() < time() {
+                    let number = histories.fetch_add(1, Ordering::Relaxed);
+                    let seed = first.wrapping_add(u64::try_from(number).unwrap_or_default());
+                    let history = check_plan(&server, &number.to_string(), &plan(seed));
+                    contended.fetch_add(is_contended(&history).into(), Ordering::Relaxed);
+                }
+            });
+        }
+    });
+    let [histories, contended] = [histories, contended].map(AtomicUsize::into_inner);
+    eprintln!("{histories} histories, {contended} of them with calls that met");
+    assert!(histories >= 50 && 2 * contended > histories, "{contended} of {histories} histories are no proof");
+    server.check_health();
+}
+
+#[test]
+fn nobody_sees_what_a_commit_over_its_quota_wrote() {
+    // One key fits, and it is there before and after every plan.
+    let setup = Setup::new().plugins(&["script"]).config("[plugin.script]\nstate_keys_max = 1\n");
+    let server = setup.start();
+    let (mut random, seed) = Random::unseeded();
+    let (watch, mut histories) = (Stopwatch::start(), 0);
+    while watch.elapsed() < time() / 3 {
+        let plan = plan_over_quota(u64::try_from(random.below(1 << 60)).unwrap_or_default());
+        check_plan(&server, "q", &plan);
+        assert_eq!(server.script(&json!([{"delete": "q/0/0"}])).status, 200);
+        histories += 1;
+    }
+    assert!(histories >= 3, "{histories} histories are no proof (seed {seed})");
+    server.check_health();
+}
