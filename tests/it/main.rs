@@ -19,6 +19,7 @@ mod files;
 mod idempotency;
 mod instances;
 mod kv;
+mod kv_attacks;
 mod log;
 mod manifests;
 mod paths;

@@ -9,8 +9,10 @@ mod check;
 mod clients;
 mod graph;
 mod history;
+mod ledger;
 mod model;
 mod plan;
+mod ranges;
 
 use std::{
     collections::BTreeSet,
@@ -27,6 +29,7 @@ use self::{
     check::check,
     clients::run,
     history::{Call, Step},
+    ledger::check_transfers,
     plan::{Script, plan, plan_over_quota},
 };
 
@@ -91,6 +94,33 @@ fn script_calls_that_run_at_once_have_an_order_that_explains_them() {
     let [histories, contended] = [histories, contended].map(AtomicUsize::into_inner);
     eprintln!("{histories} histories, {contended} of them with calls that met");
     assert!(histories >= 50 && 2 * contended > histories, "{contended} of {histories} histories are no proof");
+    server.check_health();
+}
+
+#[test]
+fn transfers_that_run_at_once_have_an_order_that_explains_every_balance() {
+    let server = Server::start(&["ledger"]);
+    let (watch, (_, first)) = (Stopwatch::start(), Random::unseeded());
+    let histories = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                while watch.elapsed() < time() / 2 {
+                    let number = histories.fetch_add(1, Ordering::Relaxed);
+                    check_transfers(&server, number, first.wrapping_add(u64::try_from(number).unwrap_or_default()));
+                }
+            });
+        }
+        // Whoever adds up everything, at any moment, finds that nothing came and nothing went.
+        while watch.elapsed() < time() / 2 {
+            let total = server.get("/ledger/total").json();
+            let accounts = total["accounts"].as_i64().expect("a number of accounts");
+            assert_eq!(total["total"].as_i64(), Some(accounts * ledger::BALANCE), "{total}");
+        }
+    });
+    let histories = histories.into_inner();
+    eprintln!("{histories} histories");
+    assert!(histories >= 20, "{histories} histories are no proof");
     server.check_health();
 }
 
