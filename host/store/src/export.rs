@@ -16,20 +16,20 @@ const PAGE_BYTES_MAX: usize = 1 << 20;
 
 /// Where an export goes on: after this key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ExportPosition {
+pub(crate) struct Position {
     bucket: String,
     key: Vec<u8>,
 }
 
 /// A part of an export.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct ExportPage {
+pub(crate) struct Page {
     /// Whole lines, each with its end.
-    pub lines: Vec<u8>,
+    pub(crate) lines: Vec<u8>,
     /// Keys in them.
-    pub rows: usize,
+    pub(crate) rows: usize,
     /// Where the next page begins; `None` after the last.
-    pub next: Option<ExportPosition>,
+    pub(crate) next: Option<Position>,
 }
 
 /// A line. What is not UTF-8 is written as base64, under another name.
@@ -67,10 +67,10 @@ type Row = (Vec<u8>, Option<i64>, Vec<u8>);
 pub(crate) fn read_page(
     connection: &mut SqliteConnection,
     plugin_id: i64,
-    after: Option<ExportPosition>,
+    after: Option<Position>,
     now_ms: i64,
-) -> QueryResult<ExportPage> {
-    let mut page = ExportPage::default();
+) -> QueryResult<Page> {
+    let mut page = Page::default();
     let mut position = match after {
         Some(position) => Some(position),
         None => first_bucket(connection, plugin_id, "")?,
@@ -87,24 +87,20 @@ pub(crate) fn read_page(
 }
 
 /// Returns the position before all keys of the first bucket after `bucket`. No key and no bucket is empty.
-fn first_bucket(
-    connection: &mut SqliteConnection,
-    plugin_id: i64,
-    bucket: &str,
-) -> QueryResult<Option<ExportPosition>> {
+fn first_bucket(connection: &mut SqliteConnection, plugin_id: i64, bucket: &str) -> QueryResult<Option<Position>> {
     let later = kv::table.filter(kv::plugin_id.eq(plugin_id).and(kv::bucket.gt(bucket)));
     let next: Option<String> = later.select(min(kv::bucket)).first(connection)?;
-    Ok(next.map(|bucket| ExportPosition { bucket, key: Vec::new() }))
+    Ok(next.map(|bucket| Position { bucket, key: Vec::new() }))
 }
 
 /// Adds keys of one bucket until there are no more or the page is full, and returns the position after the last.
 fn add_bucket(
     connection: &mut SqliteConnection,
     plugin_id: i64,
-    from: &ExportPosition,
+    from: &Position,
     now_ms: i64,
-    page: &mut ExportPage,
-) -> QueryResult<Option<ExportPosition>> {
+    page: &mut Page,
+) -> QueryResult<Option<Position>> {
     let lives = kv::expires_at_ms.is_null().or(kv::expires_at_ms.assume_not_null().gt(now_ms));
     let rows = kv::table
         .filter(kv::plugin_id.eq(plugin_id).and(kv::bucket.eq(&from.bucket)).and(kv::key.gt(&from.key)))
@@ -121,10 +117,10 @@ fn add_bucket(
             break;
         }
     }
-    Ok(last.map(|key| ExportPosition { bucket: from.bucket.clone(), key }))
+    Ok(last.map(|key| Position { bucket: from.bucket.clone(), key }))
 }
 
-impl ExportPage {
+impl Page {
     fn add(&mut self, bucket: &str, key: &[u8], expires_at_ms: Option<i64>, value: &[u8]) -> QueryResult<()> {
         let key = str::from_utf8(key).map_or_else(|_| Key::Bytes(BASE64_STANDARD.encode(key)), Key::Text);
         let value = str::from_utf8(value).map_or_else(|_| Value::Bytes(BASE64_STANDARD.encode(value)), Value::Text);
@@ -158,7 +154,7 @@ mod tests {
         Ok(())
     }
 
-    fn pages(connection: &mut SqliteConnection, id: i64, now_ms: i64) -> QueryResult<Vec<ExportPage>> {
+    fn pages(connection: &mut SqliteConnection, id: i64, now_ms: i64) -> QueryResult<Vec<Page>> {
         let mut pages = Vec::new();
         let mut after = None;
         loop {
@@ -171,7 +167,7 @@ mod tests {
         }
     }
 
-    fn text(pages: &[ExportPage]) -> String {
+    fn text(pages: &[Page]) -> String {
         let lines: Vec<u8> = pages.iter().flat_map(|page| page.lines.clone()).collect();
         String::from_utf8_lossy(&lines).into_owned()
     }
@@ -254,7 +250,7 @@ mod tests {
     fn nothing_kept_is_an_empty_page() -> QueryResult<()> {
         let mut connection = migrated();
         let a = get_or_create_id(&mut connection, "a")?;
-        assert_eq!(pages(&mut connection, a, 0)?, [ExportPage::default()]);
+        assert_eq!(pages(&mut connection, a, 0)?, [Page::default()]);
         Ok(())
     }
 }

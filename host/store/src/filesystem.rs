@@ -4,8 +4,8 @@
 //! each machine its own, and locks that do not hold, so two machines would damage the database without noticing.
 
 use std::{
-    fs::{DirBuilder, OpenOptions},
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    fs::DirBuilder,
+    os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
 };
 
@@ -41,24 +41,15 @@ const NETWORK: &[(u32, &str)] = &[
 
 const FUSE: u32 = 0x6573_5546;
 
-/// Makes sure that there is a folder and a file for the database at `path`, which only this user can read.
+/// Makes sure that there is a folder for the database at `path`, which only this user can enter when it is new.
 ///
 /// # Errors
-/// When they cannot be created, or the folder is on a network file system.
-pub(crate) fn prepare(path: &Path) -> Result<(), OpenError> {
+/// When it cannot be created, or is on a network file system.
+pub(crate) fn prepare_folder(path: &Path) -> Result<(), OpenError> {
     let folder = folder_of(path);
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(&folder)
-        .map_err(|error| OpenError::from_io(&folder, error))?;
-    require_local(&folder)?;
-    // SQLite would create the file for everybody to read. It takes an empty one for a new database, and gives the
-    // files beside it the same rights.
-    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(OpenError::from_io(path, error)),
-        _ => Ok(()),
-    }
+    let created = DirBuilder::new().recursive(true).mode(0o700).create(&folder);
+    created.map_err(|error| OpenError::from_io(&folder, error))?;
+    require_local(&folder)
 }
 
 /// Checks that a folder is not on a network file system.
@@ -137,15 +128,14 @@ mod tests {
     }
 
     #[test]
-    fn the_folder_and_the_file_are_for_this_user_alone() -> TestResult {
+    fn a_new_folder_is_for_this_user_alone_and_one_that_is_there_stays() -> TestResult {
         let root = tempfile::tempdir()?;
         let path = root.path().join("data").join("inner").join("backplane.sqlite");
-        prepare(&path)?;
-        fs::write(&path, "kept")?;
-        prepare(&path)?;
-        assert_eq!(fs::read(&path)?, b"kept");
-        assert_eq!(fs::metadata(&path)?.permissions().mode() & 0o777, 0o600);
+        prepare_folder(&path)?;
         assert_eq!(fs::metadata(folder_of(&path))?.permissions().mode() & 0o777, 0o700);
+        fs::set_permissions(folder_of(&path), fs::Permissions::from_mode(0o750))?;
+        prepare_folder(&path)?;
+        assert_eq!(fs::metadata(folder_of(&path))?.permissions().mode() & 0o777, 0o750);
         Ok(())
     }
 
@@ -153,7 +143,7 @@ mod tests {
     fn a_file_in_the_place_of_the_folder_is_said() -> TestResult {
         let root = tempfile::tempdir()?;
         fs::write(root.path().join("data"), "")?;
-        let refused = prepare(&root.path().join("data").join("backplane.sqlite"));
+        let refused = prepare_folder(&root.path().join("data").join("backplane.sqlite"));
         let message = refused.expect_err("the folder is a file").to_string();
         assert_eq!(message, format!("failed to open {}", root.path().join("data").display()));
         Ok(())

@@ -59,25 +59,34 @@ pub(crate) fn migrate(connection: &mut SqliteConnection, path: &Path) -> Result<
     connection.immediate_transaction(run).map_err(|stop| stop.at(path))
 }
 
+/// Checks that this program can migrate the database at `path` where it has to, and changes nothing.
+///
+/// # Errors
+/// When it is newer than this program, or none of Backplane's.
+pub(crate) fn check(connection: &mut SqliteConnection, path: &Path) -> Result<(), OpenError> {
+    match connection.transaction(|connection| compare(connection, path)) {
+        Ok(_) | Err(Stop::Refused(OpenError::Older { .. })) => Ok(()),
+        Err(stop) => Err(stop.at(path)),
+    }
+}
+
 /// Checks that the database at `path` has exactly the schema that this program knows, and changes nothing.
 ///
 /// # Errors
 /// When it has another one, or is none of Backplane's.
-pub(crate) fn check(connection: &mut SqliteConnection, path: &Path) -> Result<(), OpenError> {
-    let compare = |connection: &mut SqliteConnection| {
-        let (found, known) = (find_applied(connection, path)?, known()?);
-        require_known(&found, &known, path)?;
-        let path = path.to_owned();
-        match found.last() {
-            None => Err(Stop::Refused(OpenError::Foreign { path })),
-            Some(_) if found == known => Ok(()),
-            Some(newest) => {
-                let known = last(&known);
-                Err(Stop::Refused(OpenError::Older { path, found: newest.clone(), known }))
-            }
-        }
-    };
-    connection.transaction(compare).map_err(|stop| stop.at(path))
+pub(crate) fn check_current(connection: &mut SqliteConnection, path: &Path) -> Result<(), OpenError> {
+    connection.transaction(|connection| compare(connection, path)).map_err(|stop| stop.at(path))
+}
+
+fn compare(connection: &mut SqliteConnection, path: &Path) -> Result<(), Stop> {
+    let (found, known) = (find_applied(connection, path)?, known()?);
+    require_known(&found, &known, path)?;
+    let path = path.to_owned();
+    match found.last() {
+        None => Err(Stop::Refused(OpenError::Foreign { path })),
+        Some(_) if found == known => Ok(()),
+        Some(newest) => Err(Stop::Refused(OpenError::Older { path, found: newest.clone(), known: last(&known) })),
+    }
 }
 
 /// Returns the versions of the migrations that ran, the oldest first; none in a database without a table.

@@ -7,8 +7,10 @@
 use diesel::{dsl::count_star, prelude::*};
 
 use crate::{
+    error::StoreError,
     schema::{kv, plugins, replies, usage},
     size,
+    store::Store,
 };
 
 /// Rows that one step of a deletion takes at most.
@@ -40,6 +42,16 @@ pub struct Deleted {
     pub bytes: u64,
     /// Whether there is more to delete.
     pub more: bool,
+}
+
+impl Store {
+    /// Returns what a plugin keeps, if it ever kept something. Blocks.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn usage(&self, plugin: &str) -> Result<Option<Usage>, StoreError> {
+        self.read(|connection| Ok(find(connection, plugin)?))
+    }
 }
 
 /// Returns what every plugin keeps, by the plugins' names.

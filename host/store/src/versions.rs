@@ -11,8 +11,10 @@ use std::collections::BTreeMap;
 use diesel::prelude::*;
 
 use crate::{
+    error::StoreError,
     plugins::get_or_create_id,
     schema::{choices, plugins, versions},
+    store::Store,
 };
 
 /// One version of a plugin. Its hash is its identity.
@@ -59,8 +61,27 @@ struct Choice {
     pin_instead_of: Option<String>,
 }
 
-/// Returns the histories of all plugins that have one, by the plugin's name.
-pub(crate) fn list(connection: &mut SqliteConnection) -> QueryResult<BTreeMap<String, History>> {
+impl Store {
+    /// Returns the histories of all plugins that have one, by the plugins' names. Blocks.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn histories(&self) -> Result<BTreeMap<String, History>, StoreError> {
+        self.read(|connection| Ok(list(connection)?))
+    }
+
+    /// Puts a history in the place of the plugin's last one. It is on disk on return. Blocks.
+    ///
+    /// # Errors
+    /// When the database cannot be written, or what is live or pinned is none of the versions. The last one stays.
+    pub fn replace_history(&self, plugin: &str, history: History) -> Result<(), StoreError> {
+        let plugin = plugin.to_owned();
+        self.write(move |connection| Ok(replace(connection, &plugin, &history)?)).wait()
+    }
+}
+
+/// Returns the histories of all plugins that have one, by the plugins' names.
+fn list(connection: &mut SqliteConnection) -> QueryResult<BTreeMap<String, History>> {
     let mut histories: BTreeMap<String, History> = BTreeMap::new();
     let kept = versions::table
         .inner_join(plugins::table)
@@ -85,7 +106,7 @@ pub(crate) fn list(connection: &mut SqliteConnection) -> QueryResult<BTreeMap<St
 }
 
 /// Puts a history in the place of the plugin's last one. To be called in a transaction.
-pub(crate) fn replace(connection: &mut SqliteConnection, plugin: &str, history: &History) -> QueryResult<()> {
+fn replace(connection: &mut SqliteConnection, plugin: &str, history: &History) -> QueryResult<()> {
     let id = get_or_create_id(connection, plugin)?;
     diesel::delete(choices::table.find(id)).execute(connection)?;
     diesel::delete(versions::table.filter(versions::plugin_id.eq(id))).execute(connection)?;

@@ -36,7 +36,7 @@ fn every_migration_goes_up_and_down_again() -> TestResult {
     let mut connection = in_memory()?;
     migrate(&mut connection, path())?;
     assert_eq!(application_id(&mut connection)?, APPLICATION_ID);
-    check(&mut connection, path())?;
+    check_current(&mut connection, path())?;
     for left in (0..known().map_err(|stop| stop.at(path()))?.len()).rev() {
         connection.revert_last_migration(MIGRATIONS).map_err(|error| error.to_string())?;
         assert_eq!(connection.applied_migrations().map_err(|error| error.to_string())?.len(), left);
@@ -54,7 +54,8 @@ fn what_is_missing_is_made_and_what_is_there_stays() -> TestResult {
     connection.revert_last_migration(MIGRATIONS).map_err(|error| error.to_string())?;
     connection.batch_execute("INSERT INTO plugins (name) VALUES ('a')")?;
 
-    let older = check(&mut connection, path()).expect_err("a migration is missing");
+    check(&mut connection, path())?;
+    let older = check_current(&mut connection, path()).expect_err("a migration is missing");
     assert!(matches!(older, OpenError::Older { .. }), "{older}");
     for _ in 0..2 {
         migrate(&mut connection, path())?;
@@ -70,7 +71,7 @@ fn a_newer_database_is_refused_with_both_versions() -> TestResult {
     migrate(&mut connection, path())?;
     connection.batch_execute("INSERT INTO __diesel_schema_migrations (version) VALUES ('20990101000001')")?;
     let known = last(&known().map_err(|stop| stop.at(path()))?);
-    for refused in [migrate(&mut connection, path()), check(&mut connection, path())] {
+    for refused in [migrate, check, check_current].map(|refuse| refuse(&mut connection, path())) {
         let message = refused.expect_err("the database is newer").to_string();
         assert_eq!(
             message,
@@ -89,7 +90,7 @@ fn the_database_of_another_program_is_refused_and_stays_as_it_is() -> TestResult
         let mut connection = in_memory()?;
         connection.batch_execute(theirs)?;
         let before = (application_id(&mut connection)?, tables(&mut connection)?);
-        for refused in [migrate(&mut connection, path()), check(&mut connection, path())] {
+        for refused in [migrate, check, check_current].map(|refuse| refuse(&mut connection, path())) {
             let error = refused.expect_err("the database is not Backplane's");
             assert!(matches!(error, OpenError::Foreign { .. }), "{error}");
         }
@@ -99,9 +100,11 @@ fn the_database_of_another_program_is_refused_and_stays_as_it_is() -> TestResult
 }
 
 #[test]
-fn an_empty_file_is_no_database_for_a_command() -> TestResult {
-    let error = check(&mut in_memory()?, path()).expect_err("nothing is in it");
-    assert!(matches!(error, OpenError::Foreign { .. }), "{error}");
+fn an_empty_file_is_no_database_to_a_command() -> TestResult {
+    for check in [check, check_current] {
+        let error = check(&mut in_memory()?, path()).expect_err("nothing is in it");
+        assert!(matches!(error, OpenError::Foreign { .. }), "{error}");
+    }
     Ok(())
 }
 

@@ -1,0 +1,130 @@
+//! The database as commands use it, beside a running server or without one.
+//!
+//! - A command never migrates: the server does, and a server of another version may be running.
+//! - It writes in short transactions of its own. The server's writer notices, and reads anew what it knew by heart.
+
+use std::{
+    io::{self, Write},
+    path::Path,
+    time::Duration,
+};
+
+use diesel::prelude::*;
+
+use crate::{
+    connection::establish,
+    error::StoreError,
+    export::read_page,
+    filesystem::{folder_of, require_local},
+    migrate::check_current,
+    open_error::OpenError,
+    plugins::find_id,
+    usage::{self, Deleted, Usage},
+};
+
+/// How long a command waits for the server's writer, which lets go of the database between any two of its batches.
+pub(crate) const COMMAND_BUSY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A database without a server's writer.
+pub struct CommandStore {
+    connection: SqliteConnection,
+}
+
+/// Why a plugin's data was not exported, or not all of it.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError {
+    /// It never kept anything.
+    #[error("plugin `{plugin}` never kept anything")]
+    UnknownPlugin {
+        /// The plugin.
+        plugin: String,
+    },
+    /// The database cannot be read.
+    #[error(transparent)]
+    Read(#[from] StoreError),
+    /// What was read cannot be written.
+    #[error("failed to write the export")]
+    Write(#[from] io::Error),
+}
+
+impl CommandStore {
+    /// Opens the database of a server that runs, or ran before.
+    ///
+    /// # Errors
+    /// When there is none, or it cannot be used.
+    pub fn open(path: &Path) -> Result<Self, OpenError> {
+        let mut connection = connect(path)?;
+        check_current(&mut connection, path)?;
+        Ok(Self { connection })
+    }
+
+    /// Returns what every plugin keeps, by the plugins' names.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn list_usage(&mut self) -> Result<Vec<Usage>, StoreError> {
+        Ok(self.connection.transaction(usage::list)?)
+    }
+
+    /// Returns what a plugin keeps, if it ever kept something.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn find_usage(&mut self, plugin: &str) -> Result<Option<Usage>, StoreError> {
+        Ok(self.connection.transaction(|connection| usage::find(connection, plugin))?)
+    }
+
+    /// Writes a plugin's keys as JSON Lines, all of one state, and returns how many they are.
+    ///
+    /// The log beside the database grows with what the server writes meanwhile.
+    ///
+    /// # Errors
+    /// When the plugin never kept anything, the database cannot be read, or `out` fails.
+    pub fn export(&mut self, plugin: &str, now_ms: i64, out: &mut dyn Write) -> Result<usize, ExportError> {
+        self.connection.transaction(|connection| {
+            let unknown = || ExportError::UnknownPlugin { plugin: plugin.to_owned() };
+            let id = find_id(connection, plugin)?.ok_or_else(unknown)?;
+            let (mut rows, mut after) = (0, None);
+            loop {
+                let page = read_page(connection, id, after, now_ms)?;
+                out.write_all(&page.lines)?;
+                rows += page.rows;
+                after = page.next;
+                if after.is_none() {
+                    out.flush()?;
+                    return Ok(rows);
+                }
+            }
+        })
+    }
+
+    /// Deletes a bounded part of what a plugin keeps, nothing of a plugin that keeps nothing.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub fn delete_step(&mut self, plugin: &str) -> Result<Deleted, StoreError> {
+        let delete = |connection: &mut SqliteConnection| match find_id(connection, plugin)? {
+            Some(id) => usage::delete_step(connection, id),
+            None => Ok(Deleted::default()),
+        };
+        Ok(self.connection.immediate_transaction(delete)?)
+    }
+}
+
+impl From<diesel::result::Error> for ExportError {
+    fn from(error: diesel::result::Error) -> Self {
+        Self::Read(error.into())
+    }
+}
+
+/// Opens a connection to a database that is there.
+pub(crate) fn connect(path: &Path) -> Result<SqliteConnection, OpenError> {
+    match path.metadata() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(OpenError::Missing { path: path.to_owned() });
+        }
+        Err(error) => return Err(OpenError::from_io(path, error)),
+        Ok(_) => require_local(&folder_of(path))?,
+    }
+    establish(path, COMMAND_BUSY_TIMEOUT).map_err(|error| OpenError::from_connection(path, error))
+}
