@@ -15,6 +15,7 @@ use crate::{
     keys::{self, Listing, Name},
     range::{KeyRange, Order, Row, Rows},
     readers::{Reader, Readers},
+    replies::{self, Reply, ReplyKey},
     space::Space,
     statement::{Begin, Rollback, Touch},
 };
@@ -80,6 +81,15 @@ impl Snapshot {
     ) -> Result<Rows, SnapshotError> {
         let listing = Listing { plugin_id: self.plugin_id, bucket, range, now_ms: self.now_ms };
         self.run(|connection| keys::list(connection, listing, order, rows_max, bytes_max))
+    }
+
+    /// Returns the reply that is kept under a name, `None` when there is none or its time is over.
+    ///
+    /// # Errors
+    /// When the database cannot be read. The snapshot is of no use any more then.
+    pub fn find_reply(&mut self, key: ReplyKey<'_>) -> Result<Option<Reply>, SnapshotError> {
+        let (plugin_id, now_ms) = (self.plugin_id, self.now_ms);
+        self.run(|connection| replies::find(connection, plugin_id, key, now_ms))
     }
 
     fn run<T>(&mut self, query: impl FnOnce(&mut SqliteConnection) -> QueryResult<T>) -> Result<T, SnapshotError> {
