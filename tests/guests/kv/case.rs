@@ -57,8 +57,7 @@ struct ListedStep {
     status: u16,
     /// The code of the problem that it is answered with.
     code: Option<&'static str>,
-    /// Time that passes before. A clock that cannot be moved is waited for: the step, which then only reads, is sent
-    /// again until it is answered so.
+    /// How far whoever sends the steps moves the clock before this one.
     after_ms: u32,
 }
 

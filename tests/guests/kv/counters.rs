@@ -70,16 +70,21 @@ pub(super) const CASES: &[Case] = &[
         name: "keeps_the_time_of_what_it_counts",
         steps: &[
             write(|bucket| {
-                bucket.set_for("short", "1", Duration::from_millis(20))?;
-                bucket.increment("short", 1)?;
+                bucket.set_for("own", "1", Duration::from_secs(30))?;
+                bucket.increment("own", 1)?;
+                bucket.set_for("committed", "1", Duration::from_secs(30))?;
                 Ok(bucket.set_for("long", "1", Duration::from_secs(3600))?)
             }),
-            write(|bucket| Ok(bucket.increment("long", 1)?)),
-            read(|bucket| {
-                expect(bucket.get("short")?, None)?;
-                expect(bucket.get_json("long")?, Some(2))
-            })
-            .after_ms(20),
+            write(|bucket| {
+                bucket.increment("committed", 1)?;
+                Ok(bucket.increment("long", 1)?)
+            }),
+            read(|bucket| expect(bucket.get_many_json(&["own", "committed"])?, vec![Some(2), Some(2)])),
+            read(|bucket| expect(bucket.get_many_json(&["own", "committed", "long"])?, vec![None, None, Some(2)]))
+                .after_ms(30_000),
+            // What is counted after its time begins anew, and has none.
+            write(|bucket| Ok(bucket.increment("committed", 1)?)),
+            read(|bucket| expect(bucket.get_json("committed")?, Some(1))).after_ms(30_000),
         ],
     },
     Case {

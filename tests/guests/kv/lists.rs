@@ -82,6 +82,7 @@ pub(super) const CASES: &[Case] = &[
                 expect(found, vec![("a", "own"), ("d", "own"), ("e", "own"), ("f", "f"), ("g", "1")])?;
                 expect(page.next, None)?;
                 expect(keys(bucket.list().descending())?, owned(&["g", "f", "e", "d", "a"]))?;
+                expect(keys(bucket.list().prefix("e"))?, owned(&["e"]))?;
                 // A limit counts what is there, not what was.
                 let page = bucket.list().limit(2).page()?;
                 expect((page.items.len(), page.next), (2, Some("d".into())))?;
