@@ -1,7 +1,7 @@
 //! Deletes what expired, step by step.
 //!
-//! A step is small, so that commits do not wait behind it. Nothing that a reader sees changes by it: what expired was
-//! absent before. A call that began before the key's end and is validated after its row is gone runs once more.
+//! A step is small, so that commits do not wait behind it. It has its place in the order of commits: a call whose time
+//! is before the end of a key, and which read it before the step and is validated after it, is run again.
 
 use diesel::prelude::*;
 
@@ -25,24 +25,34 @@ pub struct Collected {
     pub replies: usize,
     /// Whether more has expired.
     pub more: bool,
+    /// Its place in the order of commits, 0 where it did nothing.
+    pub(crate) version: i64,
 }
 
-/// What one row gave back.
-#[derive(Debug, Clone, Copy)]
+/// A row that is gone.
+#[derive(Debug)]
 pub(crate) struct Freed {
     pub(crate) plugin_id: i64,
-    pub(crate) keys: i64,
+    /// Bucket and key, where it was a key's row.
+    pub(crate) key: Option<(String, Vec<u8>)>,
+    /// What it counted.
     pub(crate) bytes: i64,
 }
 
-/// Deletes rows whose time was over at `now_ms`, and returns what each gave back.
+impl Freed {
+    pub(crate) fn key(&self) -> Option<Name<'_>> {
+        self.key.as_ref().map(|(bucket, key)| Name { plugin_id: self.plugin_id, bucket, key })
+    }
+}
+
+/// Deletes rows whose time was over at `now_ms`, and returns them.
 pub(crate) fn collect(connection: &mut SqliteConnection, now_ms: i64) -> QueryResult<(Collected, Vec<Freed>)> {
     let mut freed = Vec::new();
     let mut bytes_left = BYTES_MAX;
     let keys = collect_keys(connection, now_ms, &mut bytes_left, &mut freed)?;
     let replies = collect_replies(connection, now_ms, &mut bytes_left, &mut freed)?;
     let more = freed.len() == ROWS_MAX || bytes_left <= 0;
-    Ok((Collected { keys, replies, more }, freed))
+    Ok((Collected { keys, replies, more, version: 0 }, freed))
 }
 
 fn collect_keys(
@@ -57,13 +67,13 @@ fn collect_keys(
         .select((kv::plugin_id, kv::bucket, kv::key, kv_bytes()))
         .limit(keys::as_i64(ROWS_MAX))
         .load(connection)?;
-    for (plugin_id, bucket, key, bytes) in &expired {
+    for (plugin_id, bucket, key, bytes) in expired {
         if *bytes_left <= 0 {
             break;
         }
-        keys::delete(connection, Name { plugin_id: *plugin_id, bucket, key })?;
+        keys::delete(connection, Name { plugin_id, bucket: &bucket, key: &key })?;
         *bytes_left -= bytes;
-        freed.push(Freed { plugin_id: *plugin_id, keys: 1, bytes: *bytes });
+        freed.push(Freed { plugin_id, key: Some((bucket, key)), bytes });
     }
     Ok(freed.len())
 }
@@ -87,7 +97,7 @@ fn collect_replies(
         }
         diesel::delete(replies::table.find((plugin_id, principal, route, key))).execute(connection)?;
         *bytes_left -= bytes;
-        freed.push(Freed { plugin_id, keys: 0, bytes });
+        freed.push(Freed { plugin_id, key: None, bytes });
     }
     Ok(freed.len() - rows_before)
 }

@@ -4,7 +4,10 @@
 
 use std::{
     ops::Bound,
-    sync::{Arc, atomic::AtomicI64},
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
 };
 
 use crate::{
@@ -176,6 +179,13 @@ impl From<StoreError> for CommitError {
 }
 
 impl Commit {
+    /// Leaves in its mark that it is not written.
+    pub(crate) fn refuse(&self) {
+        if let Some(mark) = &self.mark {
+            mark.store(REFUSED, Ordering::SeqCst);
+        }
+    }
+
     /// Returns about the memory that it holds.
     pub(crate) fn bytes(&self) -> usize {
         let reads: usize = self.reads.iter().map(|read| size_of::<KeyRead>() + read.key.len()).sum();

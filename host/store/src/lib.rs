@@ -36,6 +36,8 @@ mod snapshot;
 mod space;
 mod statement;
 mod store;
+#[cfg(test)]
+mod tests;
 mod usage;
 pub mod versions;
 mod writer;

@@ -25,9 +25,9 @@ pub struct StoreOptions {
     pub queue_bytes_max: usize,
     /// How long the writer waits for another process to end its transaction. 5 seconds by default.
     pub busy_timeout: Duration,
-    /// Takes every read for valid, so that a test can show that it would find out.
+    /// What tests change.
     #[cfg(test)]
-    pub(crate) trust_reads: bool,
+    pub(crate) switches: Switches,
 }
 
 impl StoreOptions {
@@ -42,8 +42,33 @@ impl StoreOptions {
             queue_bytes_max: 256 << 20,
             busy_timeout: Duration::from_secs(5),
             #[cfg(test)]
-            trust_reads: false,
+            switches: Switches::default(),
         }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn switches(&self) -> Switches {
+        self.switches
+    }
+
+    #[cfg(not(test))]
+    pub(crate) fn switches(&self) -> Switches {
+        Switches::default()
+    }
+}
+
+/// Ways of the writer that only tests change.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Switches {
+    /// Every read is taken for valid, so that a test can show that it would find out.
+    pub(crate) trust_reads: bool,
+    /// Work after which a batch takes no more, so that a test can have all of its jobs in one.
+    pub(crate) batch_time_max: Duration,
+}
+
+impl Default for Switches {
+    fn default() -> Self {
+        Self { trust_reads: false, batch_time_max: BATCH_TIME_MAX }
     }
 }
 

@@ -74,6 +74,8 @@ fn successor(key: &[u8]) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use std::ops::RangeBounds;
+
     use super::*;
 
     #[test]
@@ -86,10 +88,9 @@ mod tests {
                 let range = KeyRange { from: from.clone(), to };
                 let (first, end) = range.half_open();
                 for key in keys {
-                    use std::ops::RangeBounds as _;
                     let bounds = (range.from.as_ref().map(Vec::as_slice), range.to.as_ref().map(Vec::as_slice));
                     assert_eq!(
-                        bounds.contains(key),
+                        RangeBounds::<[u8]>::contains(&bounds, key),
                         first.as_slice() <= key && key < end.as_slice(),
                         "{range:?} {key:?}"
                     );

@@ -81,16 +81,26 @@ statements! {
 /// Runs `job`, and undoes what it wrote when it says so by `Err`.
 ///
 /// # Errors
-/// When SQLite has undone more than the job, or nothing: then the whole transaction must be given up.
+/// When SQLite gave up the whole transaction under the job, with what the job said.
 pub(crate) fn in_savepoint<T, E>(
     connection: &mut SqliteConnection,
     job: impl FnOnce(&mut SqliteConnection) -> Result<T, E>,
-) -> QueryResult<Result<T, E>> {
-    Savepoint.execute(connection)?;
-    let outcome = job(connection);
-    if outcome.is_err() {
-        RollbackTo.execute(connection)?;
+) -> Result<Result<T, E>, Lost<E>> {
+    let lost = |error| Lost { error, job: None };
+    Savepoint.execute(connection).map_err(lost)?;
+    match job(connection) {
+        Ok(value) => Release.execute(connection).map(|_| Ok(value)).map_err(lost),
+        Err(said) => match RollbackTo.execute(connection).and_then(|_| Release.execute(connection)) {
+            Ok(_) => Ok(Err(said)),
+            Err(error) => Err(Lost { error, job: Some(said) }),
+        },
     }
-    Release.execute(connection)?;
-    Ok(outcome)
+}
+
+/// The transaction around a savepoint is gone.
+pub(crate) struct Lost<E> {
+    /// What SQLite said when the savepoint was to be ended.
+    pub(crate) error: diesel::result::Error,
+    /// What the job said before that.
+    pub(crate) job: Option<E>,
 }

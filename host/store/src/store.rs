@@ -25,7 +25,8 @@ use crate::{
     readers::Readers,
     snapshot::Snapshot,
     space::{Quota, Space},
-    writer::{Closure, Collection, Health, HostWrite, Job, LoadMax, Queue, Shared, Submission, Writer},
+    usage::Deleted,
+    writer::{Closure, Collection, Erasure, Health, HostWrite, Job, LoadMax, Queue, Shared, Submission, Writer},
 };
 
 /// A database with one writer and many readers.
@@ -48,6 +49,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be used, with what to do about it.
     pub fn open(options: StoreOptions) -> Result<Arc<Self>, OpenError> {
+        let switches = options.switches();
         let StoreOptions { path, synchronous, readers, busy_timeout, .. } = options;
         let failed = |error| OpenError::from_connection(&path, error);
         prepare_folder(&path)?;
@@ -58,15 +60,8 @@ impl Store {
         settings.configure(&mut connection).map_err(failed)?;
         let readers = Readers::open(path.clone(), readers).map_err(failed)?;
         let queue = Queue::new(LoadMax { jobs: options.queue_commits_max, bytes: options.queue_bytes_max });
-        let started = Writer::start(
-            settings,
-            connection,
-            queue,
-            #[cfg(test)]
-            options.trust_reads,
-        );
-        let (writer, thread) =
-            started.map_err(|error| OpenError::Failed { path: path.clone(), source: Box::new(error) })?;
+        let (writer, thread) = Writer::start(settings, connection, queue, switches)
+            .map_err(|error| OpenError::Failed { path: path.clone(), source: Box::new(error) })?;
         Ok(Arc::new(Self {
             host_readers: HostReaders::new(path.clone()),
             path,
@@ -123,7 +118,10 @@ impl Store {
     /// # Errors
     /// [`CommitError::Busy`] when too much waits. Everything else is told by the [`Pending`].
     pub fn commit(&self, commit: Commit) -> Result<Pending<Committed, CommitError>, CommitError> {
-        let charge = self.writer.queue.charge_commit(&commit.space, commit.bytes()).ok_or(CommitError::Busy)?;
+        let Some(charge) = self.writer.queue.charge_commit(&commit.space, commit.bytes()) else {
+            commit.refuse();
+            return Err(CommitError::Busy);
+        };
         let (done, pending) = Pending::new();
         self.writer.queue.push(Job::Commit(Box::new(Submission::new(commit, done, charge))));
         Ok(pending)
@@ -169,6 +167,18 @@ impl Store {
         let (done, pending) = Pending::new();
         match self.writer.queue.charge_host() {
             Some(charge) => self.writer.queue.push(Job::Collect(Box::new(Collection::new(now_ms, done, charge)))),
+            None => drop(done.send(Err(StoreError::Busy))),
+        }
+        pending
+    }
+
+    /// Deletes some of what a plugin keeps, and says whether there is more. A call that read it runs again.
+    pub fn delete_step(&self, plugin: &str) -> Pending<Deleted, StoreError> {
+        let (done, pending) = Pending::new();
+        match self.writer.queue.charge_host() {
+            Some(charge) => {
+                self.writer.queue.push(Job::Erase(Box::new(Erasure::new(plugin.to_owned(), done, charge))));
+            }
             None => drop(done.send(Err(StoreError::Busy))),
         }
         pending

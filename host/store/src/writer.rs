@@ -7,6 +7,7 @@
 //! - A job that panics takes its batch with it, and the connection, whose state is unknown then. The thread goes on.
 
 mod apply;
+mod erasure;
 mod health;
 mod job;
 mod lanes;
@@ -36,6 +37,7 @@ use tokio::time::Instant;
 
 pub use self::health::Health;
 pub(crate) use self::{
+    erasure::Erasure,
     health::HealthCell,
     job::{Closure, Collection, HostWrite, Job, Submission},
     load::{Load, LoadMax},
@@ -45,7 +47,7 @@ use self::{lanes::Lanes, ledger::Ledger, stamps::Stamps, validate::Marks};
 use crate::{
     connection::WriterSettings,
     error::{Panicked, Source, StoreError},
-    options::{BATCH_JOBS_MAX, BATCH_TIME_MAX},
+    options::{BATCH_JOBS_MAX, Switches},
     statement::DataVersion,
 };
 
@@ -68,8 +70,7 @@ struct Core {
     marks: Marks,
     /// What `PRAGMA data_version` said last on this connection; `None` on a new one.
     data_version: Option<i64>,
-    #[cfg(test)]
-    trust_reads: bool,
+    switches: Switches,
 }
 
 /// The writer's thread.
@@ -85,19 +86,7 @@ pub(crate) struct Writer {
 }
 
 impl Core {
-    #[cfg(test)]
-    fn trusts_reads(&self) -> bool {
-        self.trust_reads
-    }
-
-    #[cfg(not(test))]
-    fn trusts_reads(&self) -> bool {
-        false
-    }
-}
-
-impl Core {
-    fn load(connection: &mut SqliteConnection) -> QueryResult<Self> {
+    fn load(connection: &mut SqliteConnection, switches: Switches) -> QueryResult<Self> {
         let ledger = Ledger::load(connection)?;
         let stamps = Stamps::new(ledger.settled_sequence());
         Ok(Self {
@@ -105,8 +94,7 @@ impl Core {
             stamps,
             marks: Marks::default(),
             data_version: Some(DataVersion.get_result(connection)?),
-            #[cfg(test)]
-            trust_reads: false,
+            switches,
         })
     }
 
@@ -130,11 +118,9 @@ impl Writer {
         settings: WriterSettings,
         mut connection: SqliteConnection,
         queue: Queue,
-        #[cfg(test)] trust_reads: bool,
+        switches: Switches,
     ) -> Result<(Arc<Shared>, JoinHandle<()>), StoreError> {
-        let core = Core::load(&mut connection)?;
-        #[cfg(test)]
-        let core = Core { trust_reads, ..core };
+        let core = Core::load(&mut connection, switches)?;
         let committed = AtomicI64::new(core.ledger.settled_sequence());
         let shared = Arc::new(Shared { queue, committed, health: HealthCell::new() });
         let writer = Self {
@@ -199,7 +185,7 @@ impl Writer {
         AnsiTransactionManager::begin_transaction_sql(connection, "BEGIN IMMEDIATE").map_err(source)?;
         let started = Instant::now();
         core.refresh(connection).map_err(source)?;
-        while jobs.len() < BATCH_JOBS_MAX && started.elapsed() < BATCH_TIME_MAX {
+        while jobs.len() < BATCH_JOBS_MAX && started.elapsed() < core.switches.batch_time_max {
             lanes.fill(&shared.queue);
             let Some(job) = lanes.pop() else { break };
             // Kept before it runs, so that it is answered even if it panics.

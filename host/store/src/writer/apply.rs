@@ -27,7 +27,12 @@ pub(super) fn apply(
     core: &mut Core,
     commit: &Commit,
 ) -> QueryResult<Result<Committed, CommitError>> {
-    let outcome = in_savepoint(connection, |connection| apply_all(connection, core, commit))?;
+    let outcome = in_savepoint(connection, |connection| apply_all(connection, core, commit));
+    let outcome = outcome.map_err(|lost| match lost.job {
+        // The first error is the cause of the other.
+        Some(Stop::Failed(error)) => error,
+        _ => lost.error,
+    })?;
     Ok(outcome.map_err(|stop| match stop {
         Stop::Refused(error) => error,
         Stop::Failed(error) => CommitError::Unavailable(Arc::new(error)),
@@ -36,7 +41,7 @@ pub(super) fn apply(
 
 fn apply_all(connection: &mut SqliteConnection, core: &mut Core, commit: &Commit) -> Result<Committed, Stop> {
     let validation = Validation { commit, stamps: &core.stamps, marks: &core.marks };
-    if !core.trusts_reads() && !validation.holds(connection)? {
+    if !core.switches.trust_reads && !validation.holds(connection)? {
         return Err(CommitError::Conflict.into());
     }
     let plugin_id = commit.space.id();

@@ -5,10 +5,10 @@ use std::sync::atomic::Ordering;
 use diesel::prelude::*;
 use tokio::sync::oneshot;
 
-use super::{Core, apply::apply, load::Charge};
+use super::{Core, apply::apply, erasure::Erasure, ledger::Usage, load::Charge};
 use crate::{
     collect::{Collected, collect},
-    commit::{Commit, CommitError, Committed, REFUSED, UNDECIDED},
+    commit::{Commit, CommitError, Committed, Mark, REFUSED},
     error::StoreError,
     statement::in_savepoint,
 };
@@ -18,6 +18,7 @@ pub(crate) enum Job {
     Commit(Box<Submission>),
     Write(HostWrite),
     Collect(Box<Collection>),
+    Erase(Box<Erasure>),
 }
 
 /// Who waits for a job: jobs of one lane are done in order, lanes take turns.
@@ -31,7 +32,7 @@ impl Job {
     pub(crate) fn lane(&self) -> Lane {
         match self {
             Self::Commit(submission) => Lane::Space(submission.commit.space.id()),
-            Self::Write(_) | Self::Collect(_) => Lane::Host,
+            Self::Write(_) | Self::Collect(_) | Self::Erase(_) => Lane::Host,
         }
     }
 
@@ -45,9 +46,10 @@ impl Job {
             Self::Write(write) => {
                 let run = |connection: &mut SqliteConnection| if write.work.run(connection) { Ok(()) } else { Err(()) };
                 // The closure keeps its own result.
-                let _ = in_savepoint(connection, run)?;
+                let _ = in_savepoint(connection, run).map_err(|lost| lost.error)?;
             }
             Self::Collect(collection) => collection.run(connection, core)?,
+            Self::Erase(erasure) => erasure.run(connection, core)?,
         }
         Ok(())
     }
@@ -58,6 +60,7 @@ impl Job {
             Self::Commit(submission) => submission.answer(fate),
             Self::Write(write) => write.work.answer(fate),
             Self::Collect(collection) => collection.answer(fate),
+            Self::Erase(erasure) => erasure.answer(fate),
         }
     }
 }
@@ -65,6 +68,7 @@ impl Job {
 /// A commit and who waits for it.
 pub(crate) struct Submission {
     commit: Commit,
+    mark: Undecided,
     outcome: Option<Result<Committed, CommitError>>,
     done: oneshot::Sender<Result<Committed, CommitError>>,
     _charge: Charge,
@@ -72,36 +76,42 @@ pub(crate) struct Submission {
 
 impl Submission {
     pub(crate) fn new(commit: Commit, done: oneshot::Sender<Result<Committed, CommitError>>, charge: Charge) -> Self {
-        Self { commit, outcome: None, done, _charge: charge }
+        let mark = Undecided(commit.mark.clone());
+        Self { commit, mark, outcome: None, done, _charge: charge }
     }
 
     /// Says what came of the commit: first by its mark, then to who waits.
-    fn answer(self, fate: Result<(), &StoreError>) {
+    fn answer(mut self, fate: Result<(), &StoreError>) {
         let outcome = outcome(self.outcome, fate);
-        self.commit.decide(outcome.as_ref().map_or(REFUSED, |committed| committed.version));
+        self.mark.decide(outcome.as_ref().map_or(REFUSED, |committed| committed.version));
         // Who waited may have gone.
         let _ = self.done.send(outcome);
     }
 }
 
-fn outcome<T, E: From<StoreError>>(outcome: Option<Result<T, E>>, fate: Result<(), &StoreError>) -> Result<T, E> {
+pub(super) fn outcome<T, E: From<StoreError>>(
+    outcome: Option<Result<T, E>>,
+    fate: Result<(), &StoreError>,
+) -> Result<T, E> {
     match fate {
         Ok(()) => outcome.unwrap_or_else(|| Err(StoreError::Unknown.into())),
         Err(error) => Err(error.clone().into()),
     }
 }
 
-impl Commit {
-    /// Leaves what came of it in its mark, where nothing was left before.
-    fn decide(&self, version: i64) {
-        if let Some(mark) = &self.mark {
-            let _ = mark.compare_exchange(UNDECIDED, version, Ordering::SeqCst, Ordering::SeqCst);
+/// The mark of a commit, until its version is left there. Of a commit that ends in any other way than by an answer it
+/// says that it was not written, so that nobody relies on it.
+struct Undecided(Option<Mark>);
+
+impl Undecided {
+    fn decide(&mut self, version: i64) {
+        if let Some(mark) = self.0.take() {
+            mark.store(version, Ordering::SeqCst);
         }
     }
 }
 
-/// A commit that ends in any other way than by an answer counts as not written for those that name its mark.
-impl Drop for Commit {
+impl Drop for Undecided {
     fn drop(&mut self) {
         self.decide(REFUSED);
     }
@@ -172,9 +182,18 @@ impl Collection {
     }
 
     fn run(&mut self, connection: &mut SqliteConnection, core: &mut Core) -> QueryResult<()> {
-        let (collected, freed) = collect(connection, self.now_ms)?;
-        for row in freed {
-            core.ledger.give_back(connection, row)?;
+        let (mut collected, rows) = collect(connection, self.now_ms)?;
+        if !rows.is_empty() {
+            // Like a commit it has a place in the order: who read a row before that does not come after it.
+            collected.version = core.ledger.next_version();
+            core.ledger.advance();
+        }
+        for row in &rows {
+            let gone = Usage { keys: i64::from(row.key.is_some()), bytes: row.bytes };
+            core.ledger.give_back(connection, row.plugin_id, gone)?;
+            if let Some(name) = row.key() {
+                core.stamps.note(name, collected.version);
+            }
         }
         self.outcome = Some(Ok(collected));
         Ok(())

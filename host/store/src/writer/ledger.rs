@@ -8,7 +8,6 @@ use std::collections::HashMap;
 use diesel::{prelude::*, upsert::excluded};
 
 use crate::{
-    collect::Freed,
     schema::{counters, usage},
     statement::Cached,
 };
@@ -102,10 +101,15 @@ impl Ledger {
         known.current = current;
     }
 
-    /// Notes that an expired row is gone.
-    pub(super) fn give_back(&mut self, connection: &mut SqliteConnection, row: Freed) -> QueryResult<()> {
-        let before = self.usage(connection, row.plugin_id)?;
-        self.set_usage(row.plugin_id, before.plus(Usage { keys: -row.keys, bytes: -row.bytes }));
+    /// Notes that rows of a plugin are gone.
+    pub(super) fn give_back(
+        &mut self,
+        connection: &mut SqliteConnection,
+        plugin_id: i64,
+        gone: Usage,
+    ) -> QueryResult<()> {
+        let before = self.usage(connection, plugin_id)?;
+        self.set_usage(plugin_id, before.plus(Usage { keys: -gone.keys, bytes: -gone.bytes }));
         Ok(())
     }
 

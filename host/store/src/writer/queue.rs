@@ -136,3 +136,114 @@ impl Queue {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::{
+            Arc,
+            atomic::{AtomicBool, Ordering},
+        },
+        thread,
+        time::Duration,
+    };
+
+    use super::{super::job::Closure, *};
+    use crate::{
+        pending::Pending,
+        writer::{HostWrite, Job},
+    };
+
+    const MAX: LoadMax = LoadMax { jobs: 1, bytes: 0 };
+
+    fn job(queue: &Queue) -> Option<(Job, Pending<(), StoreError>)> {
+        let charge = queue.charge_host()?;
+        let (done, pending) = Pending::new();
+        Some((Job::Write(HostWrite::new(Box::new(Closure::new(|_: &mut _| Ok(()), done)), charge)), pending))
+    }
+
+    /// Takes jobs as the writer does, until the queue is done. Returns how many there were.
+    fn consume(queue: &Queue) -> usize {
+        let mut taken = 0;
+        loop {
+            match queue.pop() {
+                Some(job) => {
+                    job.answer(Err(&StoreError::Busy));
+                    taken += 1;
+                }
+                None if queue.is_done() => return taken,
+                // Without an end to the sleep: a job that nobody wakes the consumer for hangs the test.
+                None => queue.sleep(None),
+            }
+        }
+    }
+
+    #[test]
+    fn no_job_lies_before_a_sleeping_consumer() {
+        const PRODUCERS: usize = 8;
+        const JOBS: usize = 4000;
+        let queue = Arc::new(Queue::new(MAX));
+        let consumer = thread::spawn({
+            let queue = Arc::clone(&queue);
+            move || consume(&queue)
+        });
+        let producers: Vec<_> = (0..PRODUCERS)
+            .map(|number| {
+                let queue = Arc::clone(&queue);
+                thread::spawn(move || {
+                    for round in 0..JOBS {
+                        let (job, pending) = job(&queue).unwrap();
+                        queue.push(job);
+                        // Waiting for the answer empties the queue, so that the consumer goes to sleep again and again.
+                        assert!(matches!(pending.wait(), Err(StoreError::Busy)));
+                        if round % 64 == number {
+                            thread::sleep(Duration::from_micros(50));
+                        }
+                    }
+                })
+            })
+            .collect();
+        producers.into_iter().for_each(|producer| producer.join().unwrap());
+        queue.close();
+        assert_eq!(consumer.join().unwrap(), PRODUCERS * JOBS);
+    }
+
+    #[test]
+    fn a_sleeper_wakes_when_the_queue_closes() {
+        for _ in 0..200 {
+            let queue = Arc::new(Queue::new(MAX));
+            let consumer = thread::spawn({
+                let queue = Arc::clone(&queue);
+                move || consume(&queue)
+            });
+            queue.close();
+            assert_eq!(consumer.join().unwrap(), 0);
+        }
+    }
+
+    #[test]
+    fn everybody_is_answered_though_the_consumer_ends() {
+        for _ in 0..200 {
+            let queue = Arc::new(Queue::new(MAX));
+            let ended = Arc::new(AtomicBool::new(false));
+            let producers: Vec<_> = (0..4)
+                .map(|_| {
+                    let (queue, ended) = (Arc::clone(&queue), Arc::clone(&ended));
+                    thread::spawn(move || {
+                        while !ended.load(Ordering::Relaxed) {
+                            let Some((job, pending)) = job(&queue) else { continue };
+                            queue.push(job);
+                            if queue.ended.load(Ordering::SeqCst) {
+                                assert!(matches!(pending.wait(), Err(StoreError::Unavailable(_))));
+                            }
+                        }
+                    })
+                })
+                .collect();
+            queue.end();
+            ended.store(true, Ordering::Relaxed);
+            producers.into_iter().for_each(|producer| producer.join().unwrap());
+            assert!(queue.pop().is_none());
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! Deletes what a plugin keeps, step by step, because the operator said so.
+//!
+//! Unlike what expired, these keys were there for who read them a moment ago: such a call is run again.
+
+use diesel::prelude::*;
+use tokio::sync::oneshot;
+
+use super::{Core, job::outcome, ledger::Usage, load::Charge};
+use crate::{
+    error::StoreError,
+    plugins::find_id,
+    usage::{Deleted, delete_rows},
+};
+
+/// A step, and who waits for it.
+pub(crate) struct Erasure {
+    plugin: String,
+    outcome: Option<Result<Deleted, StoreError>>,
+    done: oneshot::Sender<Result<Deleted, StoreError>>,
+    _charge: Charge,
+}
+
+impl Erasure {
+    pub(crate) fn new(plugin: String, done: oneshot::Sender<Result<Deleted, StoreError>>, charge: Charge) -> Self {
+        Self { plugin, outcome: None, done, _charge: charge }
+    }
+
+    pub(super) fn run(&mut self, connection: &mut SqliteConnection, core: &mut Core) -> QueryResult<()> {
+        let deleted = match find_id(connection, &self.plugin)? {
+            Some(plugin_id) => erase(connection, core, plugin_id)?,
+            None => Deleted::default(),
+        };
+        self.outcome = Some(Ok(deleted));
+        Ok(())
+    }
+
+    pub(super) fn answer(self, fate: Result<(), &StoreError>) {
+        // Who waited may have gone.
+        let _ = self.done.send(outcome(self.outcome, fate));
+    }
+}
+
+fn erase(connection: &mut SqliteConnection, core: &mut Core, plugin_id: i64) -> QueryResult<Deleted> {
+    let deleted = delete_rows(connection, plugin_id)?;
+    let (keys, bytes) = (deleted.keys.cast_signed(), deleted.bytes.cast_signed());
+    core.ledger.give_back(connection, plugin_id, Usage { keys, bytes })?;
+    // It takes a version as a commit does, which stands for all that it deleted.
+    core.stamps.raise_floor(core.ledger.next_version());
+    core.ledger.advance();
+    Ok(deleted)
+}
