@@ -7,6 +7,9 @@
 //! Processor time and deadline count over all runs together. A commit that is handed over is waited for whatever they
 //! say, since its outcome must be told; while it is waited for, the call holds no permit, no instance and no snapshot.
 
+#[cfg(test)]
+mod tests;
+
 use std::{sync::Arc, time::Duration};
 
 use tokio::time::{Instant, timeout, timeout_at};
@@ -15,13 +18,13 @@ use crate::{
     admission::Admission,
     bindings::exports::backplane::plugin::http_handler::{Request, Response},
     context::CallContext,
-    generation::Generation,
+    generation::{Generation, Run},
     instance::StateUse,
     invoke::{Answer, InvokeError},
     keyspace::{CommitError, Transaction},
     manifest::Transaction as Mode,
     meter::uncut,
-    transaction::Scope,
+    transaction::{Draft, Scope},
     turns::{FreeCommit, Turn, TurnCommit},
 };
 
@@ -33,13 +36,6 @@ const CONFLICTS_WITHOUT_TURN_MAX: u32 = 2;
 const CONFLICTS_IN_TURNS_MAX: u32 = 3;
 /// How long the outcome of a commit is waited for.
 const COMMIT_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// How one run of the handler ended.
-pub(crate) struct Run {
-    pub(crate) answer: Result<Answer, InvokeError>,
-    /// `None` when there is nothing to commit: the handler used no state, and its answer is not recorded.
-    pub(crate) state: Option<StateUse>,
-}
 
 /// A call between two runs.
 pub(crate) struct Call {
@@ -130,7 +126,7 @@ impl Call {
             false => self.generation.unused_instance(&self.context.request_id).await?,
         };
         let context = std::mem::replace(&mut self.context, CallContext::idle());
-        Ok(self.generation.run_once(instance, admission, &self.request, context, scope).await)
+        Ok(self.generation.run_once(admission, instance, &self.request, context, scope).await)
     }
 
     /// Waits until the next run may start.
@@ -154,7 +150,7 @@ impl Call {
     async fn settle(
         &mut self,
         answer: Result<Answer, InvokeError>,
-        draft: Option<Box<crate::transaction::Draft>>,
+        draft: Option<Box<Draft>>,
     ) -> Result<Option<Answer>, InvokeError> {
         let mut relies_on_pending = false;
         let mut transaction = Transaction::default();

@@ -3,6 +3,8 @@
 //! A generation never changes. A new version, or new settings, make a new one; the old one takes no new calls,
 //! finishes those it has, and is gone when the last of them is.
 
+mod run;
+
 use std::{
     fmt,
     sync::{
@@ -16,12 +18,11 @@ use tokio::time::Instant;
 
 use crate::{
     admission::Admission,
-    bindings::exports::backplane::plugin::http_handler::{Request, Response},
-    call::{Call, Run},
+    bindings::exports::backplane::plugin::http_handler::Request,
     context::CallContext,
     hash::ContentHash,
     host::Host,
-    instance::{Blueprint, Instance, InstantiateError},
+    instance::Blueprint,
     invoke::{Answer, InvokeError},
     lane::{OnAbandon, Steered},
     limits::PluginLimits,
@@ -30,9 +31,10 @@ use crate::{
     pace::Pace,
     permits::Permits,
     pool::Pool,
-    transaction::Scope,
     turns::Turns,
 };
+
+pub(crate) use self::run::Run;
 
 /// New instances that are kept ready for the next calls, in the mode `fresh`.
 const PREWARMED_MAX: usize = 4;
@@ -124,6 +126,11 @@ impl Generation {
         route.map_or(Mode::None, |route| route.transaction)
     }
 
+    #[cfg(test)]
+    pub(crate) fn host(&self) -> &Host {
+        &self.host
+    }
+
     pub(crate) fn turns(&self) -> &Arc<Turns> {
         &self.turns
     }
@@ -190,124 +197,6 @@ impl Generation {
         Admission::take(&self.permits, &self.host).await
     }
 
-    /// Runs the handler until it has answered, and what it did with its plugin's state is committed.
-    async fn run(
-        self: Arc<Self>,
-        admission: Option<Admission>,
-        request: Request,
-        call: CallContext,
-    ) -> Result<Answer, InvokeError> {
-        let Some(admission) = admission else {
-            return Box::pin(Call::run_in_turn(self, request, call)).await;
-        };
-        let instance = self.instance(&call.request_id).await?;
-        let mode = if call.keyspace.is_some() { self.transaction_of(request.route) } else { Mode::None };
-        let run = self.run_once(instance, admission, &request, call, Scope { mode, turns: None }).await;
-        match run.state {
-            None => run.answer,
-            // Boxed, like everything that most calls do not need: what they carry around stays small.
-            Some(state) => Box::pin(Call::conclude(self, request, run.answer, state)).await,
-        }
-    }
-
-    /// Returns an instance for a call.
-    pub(crate) async fn instance(&self, request_id: &str) -> Result<Instance, InvokeError> {
-        match self.pool.take() {
-            Some(instance) => Ok(instance),
-            None => self.new_instance(request_id).await,
-        }
-    }
-
-    /// Returns an instance that never ran a call.
-    pub(crate) async fn unused_instance(&self, request_id: &str) -> Result<Instance, InvokeError> {
-        match self.mode {
-            InstanceMode::Fresh => self.instance(request_id).await,
-            InstanceMode::Reused => self.new_instance(request_id).await,
-        }
-    }
-
-    async fn new_instance(&self, request_id: &str) -> Result<Instance, InvokeError> {
-        let start = self.start_context(request_id.to_owned());
-        Box::pin(self.blueprint.instantiate(&self.host, start)).await.map_err(InvokeError::from)
-    }
-
-    /// Runs the handler once, and puts the instance away.
-    pub(crate) async fn run_once(
-        self: &Arc<Self>,
-        mut instance: Instance,
-        admission: Admission,
-        request: &Request,
-        call: CallContext,
-        scope: Scope,
-    ) -> Run {
-        let returned = instance.handle_http(call, scope, request).await;
-        let state = instance.take_state_use();
-        let answer = match returned {
-            Ok(answer) => {
-                self.check_in(instance, admission);
-                self.check_size(answer)
-            }
-            Err(error) => {
-                let error = InvokeError::trapped(&error, instance.memory_refused());
-                // Before the permits come free: they bound how many instances there are.
-                drop(instance);
-                drop(admission);
-                Err(error)
-            }
-        };
-        Run { answer, state }
-    }
-
-    fn check_size(&self, answer: Answer) -> Result<Answer, InvokeError> {
-        let max = self.blueprint.limits.response_bytes_max;
-        match &answer {
-            Ok(Response { body, .. }) if body.len() > max => {
-                Err(InvokeError::ResponseTooLarge { bytes: body.len(), bytes_max: max })
-            }
-            _ => Ok(answer),
-        }
-    }
-
-    /// Takes an instance back whose call returned. What costs time happens after the response has left.
-    fn check_in(self: &Arc<Self>, mut instance: Instance, admission: Admission) {
-        let keep = self.mode == InstanceMode::Reused
-            && !self.retired.load(Ordering::Acquire)
-            && instance.end_call(&self.blueprint.limits);
-        if keep {
-            self.put(instance);
-        } else {
-            tokio::spawn(Arc::clone(self).replace(instance, admission));
-        }
-    }
-
-    async fn replace(self: Arc<Self>, used: Instance, admission: Admission) {
-        drop(used);
-        if self.mode == InstanceMode::Fresh && self.blueprint.lifecycle.is_none() && self.pool.has_room() {
-            // Without an `init` no code of the guest's runs here that could take long.
-            match self.blueprint.instantiate(&self.host, CallContext::idle()).await {
-                Ok(instance) => self.put(instance),
-                Err(error) => tracing::debug!(plugin = %self.manifest.name, ?error, "no instance made ready"),
-            }
-        }
-        drop(admission);
-    }
-
-    /// The context of an instance's start: nobody's call, with the time that `init` has.
-    fn start_context(&self, request_id: String) -> CallContext {
-        let deadline = Instant::now() + self.host.limits.init_timeout;
-        CallContext { request_id, deadline, ..CallContext::idle() }
-    }
-
-    fn put(&self, instance: Instance) {
-        if !self.retired.load(Ordering::Acquire) {
-            self.pool.put(instance);
-        }
-        // Retired in between: whoever retired may have cleared the pool just before.
-        if self.retired.load(Ordering::Acquire) {
-            self.pool.clear();
-        }
-    }
-
     /// Makes one instance, runs its `init` under its limits, and keeps it ready.
     ///
     /// # Errors
@@ -333,16 +222,6 @@ impl Generation {
 impl fmt::Debug for Generation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Generation({} {} {})", self.manifest.name, self.manifest.version, self.hash)
-    }
-}
-
-impl From<InstantiateError> for InvokeError {
-    fn from(error: InstantiateError) -> Self {
-        match error {
-            InstantiateError::Refused(problem) => Self::InitRefused { code: problem.code, message: problem.message },
-            InstantiateError::Trap { error, .. } if error.is::<wasmtime::PoolConcurrencyLimitError>() => Self::Busy,
-            InstantiateError::Trap { error, out_of_memory } => Self::trapped(&error, out_of_memory),
-        }
     }
 }
 

@@ -11,6 +11,8 @@
 //! The mutex here is held for map operations only, and only by calls in turns.
 
 mod pending;
+#[cfg(test)]
+mod tests;
 
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError,
@@ -113,6 +115,18 @@ impl Turns {
     /// Waits until no commit of a turn is on its way. Only a turn should wait for it: others add commits meanwhile.
     pub(crate) async fn settled(&self) {
         self.wait_until(|| self.handed_over().commits == 0).await;
+    }
+
+    /// Returns whether nobody waits, runs or has anything on its way here.
+    #[cfg(test)]
+    pub(crate) fn is_at_rest(&self) -> bool {
+        let handed_over = self.handed_over();
+        let nothing_pending = handed_over.commits == 0 && handed_over.pending.is_empty();
+        let nobody = self.waiting.load(Ordering::SeqCst) == 0 && self.queue.available_permits() == 1;
+        nothing_pending
+            && nobody
+            && self.free_commits.load(Ordering::SeqCst) == 0
+            && !self.is_alone.load(Ordering::SeqCst)
     }
 
     async fn wait_until(&self, is_so: impl Fn() -> bool) {

@@ -39,6 +39,8 @@ pub(crate) struct MemoryKeyspace {
     answers: Answers,
     /// How many more commits are decided; the others wait.
     pub(crate) gate: Arc<Semaphore>,
+    /// How many more snapshots are opened; the others wait.
+    pub(crate) readers: Arc<Semaphore>,
     /// Commits that were handed over.
     handed_over: watch::Sender<usize>,
     /// Snapshots that are open.
@@ -71,6 +73,7 @@ impl MemoryKeyspace {
             commits,
             answers,
             gate,
+            readers: Arc::new(Semaphore::new(Semaphore::MAX_PERMITS)),
             handed_over: watch::Sender::new(0),
             open_snapshots: Arc::default(),
             broken: None,
@@ -160,6 +163,7 @@ impl Keyspace for MemoryKeyspace {
             if self.broken == Some(Broken::Open) {
                 return Err(StateUnavailable("no reader".into()));
             }
+            self.readers.acquire().await.expect("never closed").forget();
             self.open_snapshots.fetch_add(1, Ordering::SeqCst);
             let world = self.world.lock().unwrap_or_else(PoisonError::into_inner).clone();
             let open = Arc::clone(&self.open_snapshots);

@@ -1,0 +1,142 @@
+//! A plugin, its state, and calls of it.
+
+use std::{
+    sync::{Arc, LazyLock, atomic::Ordering},
+    time::Duration,
+};
+
+use tokio::time::{Instant, timeout};
+
+use crate::{
+    bindings::exports::backplane::plugin::http_handler::{self, Request},
+    cache::load_compiled,
+    context::CallContext,
+    engine,
+    generation::Generation,
+    hash::ContentHash,
+    host::Host,
+    instance::Blueprint,
+    invoke::{Answer, InvokeError},
+    keyspace::{Keyspace, double::MemoryKeyspace},
+    lane::OnAbandon,
+    limits::{HostLimits, PluginLimits},
+    log_budget::LogBudget,
+    manifest::{InstanceMode, Manifest},
+    state::PluginEnv,
+};
+
+// The guest's routes.
+pub(super) const ADD: u32 = 0;
+pub(super) const PLAIN: u32 = 1;
+pub(super) const LOOK: u32 = 2;
+pub(super) const SCAN: u32 = 3;
+pub(super) const PROBLEM: u32 = 4;
+pub(super) const INCREMENT: u32 = 5;
+pub(super) const SPIN: u32 = 6;
+pub(super) const TRAP: u32 = 7;
+
+/// Longer than any test should take.
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
+
+static CODE: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    let component = wat::parse_str(include_str!("../guest.wat")).expect("valid text");
+    engine::compiling().and_then(|engine| engine.precompile_component(&component)).expect("compiles")
+});
+
+/// One plugin on one host.
+pub(super) struct Bench {
+    pub(super) generation: Arc<Generation>,
+    pub(super) keyspace: Arc<MemoryKeyspace>,
+}
+
+impl Bench {
+    pub(super) fn new(mode: InstanceMode, keyspace: MemoryKeyspace) -> Self {
+        Self::with_limits(mode, keyspace, PluginLimits::default())
+    }
+
+    pub(super) fn with_limits(mode: InstanceMode, keyspace: MemoryKeyspace, limits: PluginLimits) -> Self {
+        let host_limits = HostLimits { running_max: 8, idle_max: 8, ..HostLimits::default() };
+        let host = Host::start(host_limits, 2).expect("an engine");
+        let component = load_compiled(&host.engine, &CODE).expect("compiled here");
+        let pre = host.link(&component).expect("imports what is offered");
+        let http = Some(http_handler::GuestIndices::new(&pre).expect("exports the handler"));
+        let routes =
+            (ADD..=TRAP).map(|n| format!(r#"{{"method":"POST","path":"/{n}"}}"#)).collect::<Vec<_>>().join(",");
+        let manifest = format!(r#"{{"api":"1.0","name":"guest","version":"1.0.0","routes":[{routes}]}}"#);
+        let manifest = Manifest::from_json(manifest.as_bytes()).expect("a valid manifest").manifest;
+        let plugin = Arc::new(PluginEnv {
+            name: manifest.name.clone(),
+            version: manifest.version.to_string(),
+            settings: std::collections::HashMap::new(),
+            log_budget: LogBudget::new(1, 1),
+            transactions: Arc::clone(&host.transactions),
+        });
+        let blueprint = Blueprint { pre, http, lifecycle: None, plugin, limits };
+        let generation = Generation::new(manifest, ContentHash::of(b"guest"), mode, host, blueprint);
+        Self { generation, keyspace: Arc::new(keyspace) }
+    }
+
+    pub(super) async fn call_with(
+        &self,
+        route: u32,
+        on_abandon: OnAbandon,
+        timeout: Duration,
+    ) -> Result<Answer, InvokeError> {
+        let keyspace: Arc<dyn Keyspace> = Arc::clone(&self.keyspace) as _;
+        let deadline = Instant::now() + timeout;
+        let call = CallContext { deadline, keyspace: Some(keyspace), ..CallContext::idle() };
+        self.generation.handle_http(request(route), call, on_abandon).await
+    }
+
+    pub(super) async fn call(&self, route: u32) -> Result<Answer, InvokeError> {
+        self.call_with(route, OnAbandon::Finish, PATIENCE).await
+    }
+
+    /// Starts a call in a task of its own.
+    pub(super) fn start(self: &Arc<Self>, route: u32) -> tokio::task::JoinHandle<Result<Answer, InvokeError>> {
+        let this = Arc::clone(self);
+        tokio::spawn(async move { this.call(route).await })
+    }
+
+    /// Makes the calls of `route` start in turns.
+    pub(super) fn make_contended(&self, route: u32) {
+        self.generation.contention().note(route, true);
+        self.generation.contention().note(route, true);
+    }
+
+    /// Waits until nothing runs, and checks that nothing of any call is left.
+    pub(super) async fn comes_to_rest(&self) {
+        let host = self.generation.host();
+        eventually(|| self.generation.counters().running == 0 && host.running.taken() == 0).await;
+        eventually(|| self.generation.turns().is_at_rest()).await;
+        eventually(|| host.transactions.used() == 0).await;
+        assert_eq!(self.keyspace.open_snapshots.load(Ordering::SeqCst), 0);
+    }
+}
+
+pub(super) async fn eventually(is_so: impl Fn() -> bool) {
+    let wait = async {
+        while !is_so() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    timeout(PATIENCE, wait).await.expect("it comes about");
+}
+
+/// What the guest read or wrote, and which call this was of its instance.
+pub(super) fn body(answer: Result<Answer, InvokeError>) -> (u8, u8) {
+    let response = answer.expect("an answer").expect("no problem");
+    (response.body[0], response.body[1])
+}
+
+pub(super) fn request(route: u32) -> Request {
+    Request {
+        route,
+        method: "POST".into(),
+        path: "/".into(),
+        query: None,
+        params: Vec::new(),
+        headers: Vec::new(),
+        body: Vec::new(),
+    }
+}
