@@ -1,0 +1,278 @@
+//! What is believed no more although its time is not over: sessions, somebody's earlier tokens, API keys.
+//!
+//! The caller feeds it, from its own actions at once and from the database for those of other nodes. It is asked on
+//! every request, so what it knows has a version: whoever was checked at this version needs no second look, and the
+//! look costs one atomic load. It is bounded without forgetting a revocation: what is dropped for room leaves a floor
+//! behind, and every token from before that floor is refused, which costs its holder a refresh. A revocation older
+//! than any token can be is dropped without one. It does not know how a revocation came about.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use crate::{time::UnixMs, verify::LEEWAY};
+
+/// Most revocations that are remembered, each kind for itself.
+const HELD_MAX: usize = 65_536;
+
+/// What is revoked.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Revoked {
+    /// Every token of a session, whenever it was issued.
+    Session(Arc<str>),
+    /// Every token of a subject that was issued before: after a password change, another role, or a lock.
+    Subject(Arc<str>),
+    /// What is remembered about an API key: it is looked up again.
+    ApiKey(Arc<str>),
+}
+
+/// Something that was revoked at a moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Revocation {
+    /// What.
+    pub what: Revoked,
+    /// When.
+    pub at: UnixMs,
+}
+
+impl Revocation {
+    /// A session ended.
+    pub fn of_session(session: &str, at: UnixMs) -> Self {
+        Self { what: Revoked::Session(session.into()), at }
+    }
+
+    /// What `subject` was given before is void.
+    pub fn of_subject(subject: &str, at: UnixMs) -> Self {
+        Self { what: Revoked::Subject(subject.into()), at }
+    }
+
+    /// The API key `id` was changed or ended.
+    pub fn of_api_key(id: &str, at: UnixMs) -> Self {
+        Self { what: Revoked::ApiKey(id.into()), at }
+    }
+}
+
+/// What one credential is, for the question whether it was revoked.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Credential<'a> {
+    pub(crate) subject: &'a str,
+    pub(crate) session: Option<&'a str>,
+    pub(crate) api_key: Option<&'a str>,
+    /// Second in which it was issued, or looked up.
+    pub(crate) issued: i64,
+}
+
+/// Everything that is revoked.
+#[derive(Debug)]
+pub struct Revocations {
+    version: AtomicU64,
+    held: RwLock<Held>,
+    /// How long after its issue a token can be good.
+    retention: Duration,
+}
+
+#[derive(Debug)]
+struct Held {
+    sessions: Dated,
+    subjects: Dated,
+    api_keys: Dated,
+    /// What was issued before this second is refused, whatever it is.
+    floor: i64,
+}
+
+/// Names with the moment of their revocation, the oldest at hand.
+#[derive(Debug)]
+struct Dated {
+    at: HashMap<Arc<str>, UnixMs>,
+    oldest: BTreeSet<(UnixMs, Arc<str>)>,
+    held_max: usize,
+}
+
+impl Revocations {
+    /// Remembers each revocation for as long as a token can be good that was issued before it: `lifetime_max` is the
+    /// longest life of any accepted token, outside issuers' included.
+    pub fn new(lifetime_max: Duration) -> Self {
+        Self::with_room(lifetime_max, HELD_MAX)
+    }
+
+    fn with_room(lifetime_max: Duration, held_max: usize) -> Self {
+        // A clock may be wrong when the token is issued, and when it is checked.
+        let retention = lifetime_max.saturating_add(LEEWAY.saturating_mul(2));
+        let dated = || Dated { at: HashMap::new(), oldest: BTreeSet::new(), held_max };
+        let held = Held { sessions: dated(), subjects: dated(), api_keys: dated(), floor: 0 };
+        Self { version: AtomicU64::new(0), held: RwLock::new(held), retention }
+    }
+
+    /// Takes revocations, in any order and as often as they come. One from the future counts as one from now.
+    pub fn apply(&self, revocations: impl IntoIterator<Item = Revocation>, now: UnixMs) {
+        let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
+        held.forget(now, self.retention);
+        let mut changed = false;
+        for Revocation { what, at } in revocations {
+            changed |= held.insert(what, at.min(now.after(LEEWAY)));
+        }
+        if changed {
+            // While the lock is held: who sees the new version finds what it stands for.
+            self.version.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    /// Returns the first second whose tokens of `subject` are not revoked.
+    pub(crate) fn earliest_issued(&self, subject: &str) -> i64 {
+        let held = self.held.read().unwrap_or_else(PoisonError::into_inner);
+        held.floor.max(held.subjects.at.get(subject).map_or(0, |at| at.seconds_up()))
+    }
+
+    pub(crate) fn version(&self) -> u64 {
+        self.version.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn is_revoked(&self, credential: Credential<'_>) -> bool {
+        let held = self.held.read().unwrap_or_else(PoisonError::into_inner);
+        let is_before =
+            |dated: &Dated, name: &str| dated.at.get(name).is_some_and(|at| credential.issued < at.seconds_up());
+        credential.issued < held.floor
+            || is_before(&held.subjects, credential.subject)
+            || credential.session.is_some_and(|session| held.sessions.at.contains_key(session))
+            || credential.api_key.is_some_and(|key| is_before(&held.api_keys, key))
+    }
+}
+
+impl Held {
+    /// Returns whether it is news.
+    fn insert(&mut self, what: Revoked, at: UnixMs) -> bool {
+        let (dated, name) = match what {
+            Revoked::Session(name) => (&mut self.sessions, name),
+            Revoked::Subject(name) => (&mut self.subjects, name),
+            Revoked::ApiKey(name) => (&mut self.api_keys, name),
+        };
+        let is_news = dated.insert(name, at);
+        if dated.at.len() > dated.held_max
+            && let Some(dropped) = dated.drop_oldest()
+        {
+            self.floor = self.floor.max(dropped.seconds_up());
+        }
+        is_news
+    }
+
+    /// Drops what is older at `now` than any token can be.
+    fn forget(&mut self, now: UnixMs, retention: Duration) {
+        for dated in [&mut self.sessions, &mut self.subjects, &mut self.api_keys] {
+            while dated.oldest.first().is_some_and(|(at, _)| now.since(*at) > retention) {
+                dated.drop_oldest();
+            }
+        }
+    }
+}
+
+impl Dated {
+    fn insert(&mut self, name: Arc<str>, at: UnixMs) -> bool {
+        match self.at.get_mut(&name) {
+            Some(held) if *held >= at => return false,
+            Some(held) => {
+                self.oldest.remove(&(*held, Arc::clone(&name)));
+                *held = at;
+            }
+            None => {
+                self.at.insert(Arc::clone(&name), at);
+            }
+        }
+        self.oldest.insert((at, name))
+    }
+
+    fn drop_oldest(&mut self) -> Option<UnixMs> {
+        let (at, name) = self.oldest.pop_first()?;
+        self.at.remove(&name);
+        Some(at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: Duration = Duration::from_hours(1);
+    const NOW: UnixMs = UnixMs(1_000_000);
+
+    fn token(subject: &'static str, session: &'static str, issued: i64) -> Credential<'static> {
+        Credential { subject, session: Some(session), api_key: None, issued }
+    }
+
+    #[test]
+    fn a_session_is_revoked_whenever_its_tokens_were_issued() {
+        let revocations = Revocations::new(HOUR);
+        revocations.apply([Revocation::of_session("s1", UnixMs(5_000))], NOW);
+        assert!(revocations.is_revoked(token("u1", "s1", 4)));
+        assert!(revocations.is_revoked(token("u1", "s1", 9)));
+        assert!(!revocations.is_revoked(token("u1", "s2", 4)));
+    }
+
+    #[test]
+    fn a_subject_is_revoked_up_to_a_moment() {
+        let revocations = Revocations::new(HOUR);
+        revocations.apply([Revocation::of_subject("u1", UnixMs(5_001))], NOW);
+        assert!(revocations.is_revoked(token("u1", "s1", 5)));
+        assert!(!revocations.is_revoked(token("u1", "s1", 6)));
+        assert!(!revocations.is_revoked(token("u2", "s1", 5)));
+        assert_eq!((revocations.earliest_issued("u1"), revocations.earliest_issued("u2")), (6, 0));
+    }
+
+    #[test]
+    fn an_earlier_revocation_never_replaces_a_later_one() {
+        let revocations = Revocations::new(HOUR);
+        let later_first = [5_000, 1_000].map(|at| Revocation::of_subject("u1", UnixMs(at)));
+        revocations.apply(later_first, NOW);
+        assert!(revocations.is_revoked(token("u1", "s1", 4)));
+    }
+
+    #[test]
+    fn the_version_changes_with_news_only() {
+        let revocations = Revocations::new(HOUR);
+        let first = revocations.version();
+        revocations.apply([Revocation::of_session("s1", UnixMs(1))], NOW);
+        let second = revocations.version();
+        assert_ne!(first, second);
+        revocations.apply([Revocation::of_session("s1", UnixMs(1))], NOW);
+        revocations.apply([], NOW);
+        assert_eq!(revocations.version(), second);
+    }
+
+    #[test]
+    fn what_is_dropped_for_room_stays_revoked() {
+        let revocations = Revocations::with_room(HOUR, 10);
+        revocations.apply((0..100).map(|n| Revocation::of_session(&format!("s{n}"), UnixMs(n * 1000))), NOW);
+        let held = revocations.held.read().expect("no panic");
+        assert_eq!((held.sessions.at.len(), held.sessions.oldest.len()), (10, 10));
+        drop(held);
+        for n in 0..100 {
+            let session = format!("s{n}");
+            let credential = Credential { subject: "u", session: Some(&session), api_key: None, issued: n - 1 };
+            assert!(revocations.is_revoked(credential), "{session}");
+        }
+        assert!(!revocations.is_revoked(token("u", "another", 100)));
+    }
+
+    #[test]
+    fn what_no_token_can_outlive_is_forgotten() {
+        let revocations = Revocations::new(HOUR);
+        revocations.apply([Revocation::of_session("s1", UnixMs(0))], UnixMs(0));
+        let over = UnixMs(0).after(HOUR + 2 * LEEWAY);
+        revocations.apply([Revocation::of_session("s2", UnixMs(1))], over);
+        assert!(revocations.is_revoked(token("u1", "s1", 0)));
+        revocations.apply([], UnixMs(over.0 + 1));
+        assert!(!revocations.is_revoked(token("u1", "s1", 0)));
+        assert!(revocations.is_revoked(token("u1", "s2", 0)));
+    }
+
+    #[test]
+    fn one_from_the_future_does_not_lock_anybody_out_for_long() {
+        let revocations = Revocations::new(HOUR);
+        revocations.apply([Revocation::of_subject("u1", UnixMs(i64::MAX))], NOW);
+        assert_eq!(revocations.earliest_issued("u1"), NOW.after(LEEWAY).seconds());
+    }
+}

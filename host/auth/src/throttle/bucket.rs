@@ -1,0 +1,62 @@
+//! A bucket of attempts that fills again with time: governor's cell-rate algorithm on tokio's clock.
+
+use std::{num::NonZero, ops::Add, time::Duration};
+
+use governor::{
+    Quota, RateLimiter,
+    clock::{Clock, Reference},
+    middleware::NoOpMiddleware,
+    nanos::Nanos,
+    state::{InMemoryState, NotKeyed},
+};
+use tokio::time::Instant;
+
+use super::Delayed;
+
+#[derive(Debug)]
+pub(super) struct Bucket(RateLimiter<NotKeyed, InMemoryState, TokioClock, NoOpMiddleware<Moment>>);
+
+impl Bucket {
+    /// Holds what may come in a minute, and fills at that rate.
+    pub(super) fn new(per_minute: NonZero<u32>) -> Self {
+        Self(RateLimiter::direct_with_clock(Quota::per_minute(per_minute), TokioClock))
+    }
+
+    /// Takes one, or says when there is one.
+    pub(super) fn take(&self) -> Result<(), Delayed> {
+        self.0.check().map_err(|early| Delayed { retry_after: early.wait_time_from(TokioClock.now()) })
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct TokioClock;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Moment(Instant);
+
+impl Clock for TokioClock {
+    type Instant = Moment;
+
+    fn now(&self) -> Moment {
+        Moment(Instant::now())
+    }
+}
+
+impl Reference for Moment {
+    fn duration_since(&self, earlier: Self) -> Nanos {
+        self.0.saturating_duration_since(earlier.0).into()
+    }
+
+    fn saturating_sub(&self, duration: Nanos) -> Self {
+        Self(self.0.checked_sub(duration.into()).unwrap_or(self.0))
+    }
+}
+
+impl Add<Nanos> for Moment {
+    type Output = Self;
+
+    fn add(self, nanos: Nanos) -> Self {
+        let duration = Duration::from(nanos);
+        Self(self.0.checked_add(duration).unwrap_or(self.0))
+    }
+}
