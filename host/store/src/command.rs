@@ -104,7 +104,7 @@ impl CommandStore {
     /// When the database cannot be written.
     pub fn delete_step(&mut self, plugin: &str) -> Result<Deleted, StoreError> {
         let delete = |connection: &mut SqliteConnection| match find_id(connection, plugin)? {
-            Some(id) => usage::delete_step(connection, id),
+            Some(id) => usage::delete_and_count(connection, id),
             None => Ok(Deleted::default()),
         };
         Ok(self.connection.immediate_transaction(delete)?)

@@ -84,13 +84,19 @@ pub(crate) fn find(connection: &mut SqliteConnection, plugin: &str) -> QueryResu
     }))
 }
 
-/// Deletes a bounded part of what a plugin keeps. To be called in a transaction.
-pub(crate) fn delete_step(connection: &mut SqliteConnection, plugin_id: i64) -> QueryResult<Deleted> {
+/// Deletes a bounded part of what a plugin keeps, and leaves its numbers to the caller. To be called in a transaction.
+pub(crate) fn delete_rows(connection: &mut SqliteConnection, plugin_id: i64) -> QueryResult<Deleted> {
     let mut deleted = Deleted::default();
     delete_keys(connection, plugin_id, &mut deleted)?;
     if !deleted.more {
         delete_replies(connection, plugin_id, &mut deleted)?;
     }
+    Ok(deleted)
+}
+
+/// As [`delete_rows`], for who is not the writer, which keeps the numbers itself.
+pub(crate) fn delete_and_count(connection: &mut SqliteConnection, plugin_id: i64) -> QueryResult<Deleted> {
+    let deleted = delete_rows(connection, plugin_id)?;
     let (keys, bytes) = (deleted.keys.cast_signed(), deleted.bytes.cast_signed());
     diesel::update(usage::table.find(plugin_id))
         .set((usage::keys.eq(usage::keys - keys), usage::bytes.eq(usage::bytes - bytes)))
@@ -198,7 +204,7 @@ mod tests {
     fn delete_all(connection: &mut SqliteConnection, id: i64) -> QueryResult<Vec<Deleted>> {
         let mut steps = Vec::new();
         loop {
-            let deleted = connection.transaction(|connection| delete_step(connection, id))?;
+            let deleted = connection.transaction(|connection| delete_and_count(connection, id))?;
             steps.push(deleted);
             if !deleted.more {
                 return Ok(steps);
