@@ -115,9 +115,9 @@ mod script {
                 return Ok(Seen::Number(sum));
             }
             Step::List(prefix) => {
-                let entries =
-                    BUCKET.list().prefix(prefix).text().map(|entry| Ok((entry.as_ref()?.key.clone(), entry?.value)));
-                return Ok(Seen::Entries(entries.collect::<Result<_, kv::Error>>()?));
+                let entries = BUCKET.list().prefix(prefix).text();
+                let entries = entries.map(|entry| entry.map(|entry| (entry.key, entry.value)));
+                return Ok(Seen::Entries(entries.collect::<Result<_, _>>()?));
             }
             Step::Count(prefix) => {
                 let mut count = 0;

@@ -25,4 +25,4 @@ pub(crate) use preload::{Event, Preload};
 pub(crate) use random::Random;
 pub(crate) use script::reading;
 pub(crate) use server::{Server, Setup, backplane, put_file, put_folder};
-pub(crate) use wait::{PATIENCE, Stopwatch, wait_for, wait_until};
+pub(crate) use wait::{PATIENCE, StopOnDrop, Stopwatch, wait_for, wait_until};

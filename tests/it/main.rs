@@ -10,6 +10,7 @@ mod harness;
 
 mod api;
 mod attacks;
+mod backups;
 mod cache;
 mod clients;
 mod command_line;

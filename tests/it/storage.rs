@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::harness::{Connection, Server, Setup, component, rebuilt, repeats};
+use crate::harness::{Connection, Server, Setup, StopOnDrop, component, rebuilt, repeats};
 
 #[test]
 fn a_plugin_that_is_removed_and_dropped_in_again_has_its_data() {
@@ -54,14 +54,6 @@ fn replacing_a_plugin_while_it_writes_loses_no_write() {
     let all = answered.load(Ordering::Relaxed);
     assert!(all > 20, "{all} calls are no load");
     assert_eq!(server.look(&json!([{"get": "all"}])), json!([all.to_string()]));
-}
-
-struct StopOnDrop<'a>(&'a AtomicBool);
-
-impl Drop for StopOnDrop<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
 }
 
 #[test]

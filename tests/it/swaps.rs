@@ -6,7 +6,9 @@ use std::{
     time::Duration,
 };
 
-use crate::harness::{Server, Setup, Stopwatch, check_neighbour, component, rebuilt, wait_until, with_version};
+use crate::harness::{
+    Server, Setup, StopOnDrop, Stopwatch, check_neighbour, component, rebuilt, wait_until, with_version,
+};
 
 #[test]
 fn a_dropped_plugin_answers_within_a_second() {
@@ -46,14 +48,6 @@ fn replacing_a_plugin_under_load_fails_no_request() {
         drop(done);
     });
     assert!(answered.load(Ordering::Relaxed) > 100, "{answered:?} requests are no load");
-}
-
-struct StopOnDrop<'a>(&'a AtomicBool);
-
-impl Drop for StopOnDrop<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
 }
 
 #[test]

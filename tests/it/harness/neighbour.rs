@@ -5,7 +5,7 @@ use std::{
     thread,
 };
 
-use super::{Server, Setup};
+use super::{Server, Setup, StopOnDrop};
 
 /// How often each attack runs at the same time.
 const ATTACKERS: usize = 3;
@@ -39,8 +39,7 @@ pub(crate) fn beside_a_neighbour(server: &Server, attack: impl FnOnce()) {
                 check_neighbour(server);
             }
         });
-        // The flag is set however the attack ends: a failed test must not wait for ever.
-        let _stop = SetOnDrop(&over);
+        let _stop = StopOnDrop(&over);
         attack();
         drop(_stop);
         neighbour.join().expect("the neighbour answers while the attack runs");
@@ -52,12 +51,4 @@ pub(crate) fn beside_a_neighbour(server: &Server, attack: impl FnOnce()) {
 #[track_caller]
 pub(crate) fn check_neighbour(server: &Server) {
     server.get("/hello/Ada").check_text(r#"{"hello":"Ada"}"#);
-}
-
-struct SetOnDrop<'a>(&'a AtomicBool);
-
-impl Drop for SetOnDrop<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
 }

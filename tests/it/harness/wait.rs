@@ -1,6 +1,7 @@
 //! Waiting for a condition: the only place that sleeps, and the only one that looks at a clock.
 
 use std::{
+    sync::atomic::{AtomicBool, Ordering},
     thread,
     time::{Duration, Instant},
 };
@@ -42,6 +43,15 @@ pub(crate) fn spin_until(what: &str, look: impl Fn() -> bool) {
     while !look() {
         assert!(watch.elapsed() < PATIENCE, "waited {PATIENCE:?} in vain for {what}");
         thread::yield_now();
+    }
+}
+
+/// Sets a flag however the test goes on: whoever waits for it must not wait for ever.
+pub(crate) struct StopOnDrop<'a>(pub(crate) &'a AtomicBool);
+
+impl Drop for StopOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 
