@@ -5,7 +5,13 @@
 
 use std::{error::Error, path::Path};
 
-use diesel::{QueryableByName, migration::MigrationSource as _, prelude::*, sql_query, sql_types, sqlite::Sqlite};
+use diesel::{
+    QueryableByName,
+    migration::{Migration, MigrationSource as _},
+    prelude::*,
+    sql_query, sql_types,
+    sqlite::Sqlite,
+};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _, embed_migrations};
 
 use crate::open_error::OpenError;
@@ -116,8 +122,8 @@ fn require_known(found: &[String], known: &[String], path: &Path) -> Result<(), 
 /// Returns the versions of this program's migrations, the oldest first.
 fn known() -> Result<Vec<String>, Stop> {
     let migrations = MIGRATIONS.migrations().map_err(Stop::Migration)?;
-    let version = |migration: &Box<dyn diesel::migration::Migration<Sqlite>>| migration.name().version().to_string();
-    let mut versions: Vec<String> = migrations.iter().map(version).collect();
+    let version = |migration: Box<dyn Migration<Sqlite>>| migration.name().version().to_string();
+    let mut versions: Vec<String> = migrations.into_iter().map(version).collect();
     versions.sort_unstable();
     Ok(versions)
 }
@@ -148,6 +154,12 @@ pub(crate) fn migrated() -> SqliteConnection {
     let mut connection = SqliteConnection::establish(":memory:").expect("memory is there");
     migrate(&mut connection, Path::new(":memory:")).expect("a new database takes every migration");
     connection
+}
+
+/// Makes the database one of the program before.
+#[cfg(test)]
+pub(crate) fn revert_last(connection: &mut SqliteConnection) {
+    connection.revert_last_migration(MIGRATIONS).expect("every migration goes down");
 }
 
 #[cfg(test)]

@@ -1,13 +1,18 @@
 //! Tests of the store as a whole: through [`Store`](crate::Store), on a database of their own.
 
+mod backups;
 mod batches;
 mod closing;
 mod collection;
+mod commands;
 mod conflicts;
+mod erasure;
 mod failures;
 mod fixture;
+mod histories;
 mod history;
 mod increments;
+mod openings;
 mod other_process;
 mod quotas;
 mod readers;

@@ -38,7 +38,7 @@ fn every_migration_goes_up_and_down_again() -> TestResult {
     assert_eq!(application_id(&mut connection)?, APPLICATION_ID);
     check_current(&mut connection, path())?;
     for left in (0..known().map_err(|stop| stop.at(path()))?.len()).rev() {
-        connection.revert_last_migration(MIGRATIONS).map_err(|error| error.to_string())?;
+        revert_last(&mut connection);
         assert_eq!(connection.applied_migrations().map_err(|error| error.to_string())?.len(), left);
     }
     assert_eq!(tables(&mut connection)?, [""; 0]);
@@ -51,7 +51,7 @@ fn what_is_missing_is_made_and_what_is_there_stays() -> TestResult {
     let mut connection = in_memory()?;
     migrate(&mut connection, path())?;
     let all = tables(&mut connection)?;
-    connection.revert_last_migration(MIGRATIONS).map_err(|error| error.to_string())?;
+    revert_last(&mut connection);
     connection.batch_execute("INSERT INTO plugins (name) VALUES ('a')")?;
 
     check(&mut connection, path())?;
@@ -104,6 +104,20 @@ fn an_empty_file_is_no_database_to_a_command() -> TestResult {
     for check in [check, check_current] {
         let error = check(&mut in_memory()?, path()).expect_err("nothing is in it");
         assert!(matches!(error, OpenError::Foreign { .. }), "{error}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_migration_that_fails_leaves_the_schema_before_and_says_why() -> TestResult {
+    let full = "there is no space left for /data/backplane.sqlite: free some, then start again";
+    let read_only = "/data/backplane.sqlite cannot be written to: let this user write to the file and its folder";
+    for (obstacle, expected) in [("max_page_count = 12", full), ("query_only = ON", read_only)] {
+        let mut connection = in_memory()?;
+        connection.batch_execute(&format!("PRAGMA {obstacle}"))?;
+        let refused = migrate(&mut connection, path()).expect_err("the database takes no more");
+        assert_eq!(refused.to_string(), expected);
+        assert_eq!(tables(&mut connection)?, [""; 0]);
     }
     Ok(())
 }
