@@ -12,7 +12,7 @@ use std::{
 use backplane_auth::{
     ACCESS_TOKEN_LIFETIME, AccessGrant, Authenticator, AuthenticatorParts, BoxFuture, ExposeSecret as _, FetchJwks,
     FetchJwksError, FindApiKey, FindApiKeyError, KeyChange, KeyRing, MasterKey, Names, Provider, Revocations,
-    RotationPolicy, StoredApiKey, SystemRandom, TokenIssuer, UnixMs,
+    RotationPolicy, StoredApiKey, SystemRandom, TokenIssuer, TokenNames, UnixMs,
 };
 
 const ISSUER: &str = "https://host.example";
@@ -24,13 +24,13 @@ const SAMPLES: usize = 2_000;
 struct Nothing;
 
 impl FindApiKey for Nothing {
-    fn find_api_key(&self, _: &str) -> BoxFuture<'_, Result<Option<StoredApiKey>, FindApiKeyError>> {
+    fn find_api_key<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Option<StoredApiKey>, FindApiKeyError>> {
         Box::pin(async { Ok(None) })
     }
 }
 
 impl FetchJwks for Nothing {
-    fn fetch_jwks(&self, _: &str) -> BoxFuture<'_, Result<Vec<u8>, FetchJwksError>> {
+    fn fetch_jwks<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Vec<u8>, FetchJwksError>> {
         Box::pin(async { Err(FetchJwksError("nobody there".into())) })
     }
 }
@@ -51,12 +51,12 @@ fn bench() -> Bench {
     });
     ring.publish(&rows.collect::<Vec<_>>()).expect("opens");
     let revocations = Arc::new(Revocations::new(Duration::from_hours(24)));
-    let names = (ISSUER.to_owned(), AUDIENCE.to_owned());
-    let issuer = TokenIssuer::new(Arc::clone(&ring), Arc::clone(&revocations), random, names, ACCESS_TOKEN_LIFETIME);
+    let names = TokenNames { issuer: ISSUER.to_owned(), audience: AUDIENCE.to_owned() };
+    let issuer =
+        TokenIssuer::new(Arc::clone(&ring), Arc::clone(&revocations), random, names.clone(), ACCESS_TOKEN_LIFETIME);
     let parts = AuthenticatorParts {
         ring,
-        issuer: ISSUER.to_owned(),
-        audience: AUDIENCE.to_owned(),
+        names,
         external: Vec::new(),
         fetch_jwks: Arc::new(Nothing),
         find_api_key: Arc::new(Nothing),

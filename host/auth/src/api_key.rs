@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use ring::{digest, rand::SystemRandom};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use subtle::ConstantTimeEq as _;
 
 use crate::{
@@ -77,7 +77,7 @@ pub enum ApiKeyError {
 pub trait FindApiKey: Send + Sync {
     /// Returns the row of the key `id`, with the roles that its owner has now; nothing when the key or its owner is gone
     /// or locked.
-    fn find_api_key(&self, id: &str) -> BoxFuture<'_, Result<Option<StoredApiKey>, FindApiKeyError>>;
+    fn find_api_key<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Option<StoredApiKey>, FindApiKeyError>>;
 }
 
 /// An API key could not be looked up.
@@ -92,8 +92,8 @@ pub struct FindApiKeyError(#[source] pub Box<dyn std::error::Error + Send + Sync
 pub fn create_api_key(random: &SystemRandom) -> Result<NewApiKey, NoRandomness> {
     let id = create_id(ID_CHARS, random)?;
     let text = create_secret(&format!("{API_KEY_PREFIX}{id}_"), random)?;
-    let digest = parse_api_key(secrecy::ExposeSecret::expose_secret(&text)).map(|presented| presented.digest);
-    Ok(NewApiKey { text, id, digest: digest.map_err(|_misspelled| NoRandomness)? })
+    let digest = parse_api_key(text.expose_secret()).expect("a key that was just made is spelled right").digest;
+    Ok(NewApiKey { text, id, digest })
 }
 
 /// A key as a caller presents it: its id, and the digest of its secret.
@@ -148,8 +148,6 @@ impl StoredApiKey {
 
 #[cfg(test)]
 mod tests {
-    use secrecy::ExposeSecret as _;
-
     use super::*;
 
     const NOW: UnixMs = UnixMs(1_000_000);

@@ -23,6 +23,7 @@ use crate::{
     provider::Provider,
     revocations::{Credential, Revocations},
     time::UnixMs,
+    token::TokenNames,
     verify::{OwnTokens, TOKEN_BYTES_MAX, Verified, VerifyError},
 };
 
@@ -30,10 +31,8 @@ use crate::{
 pub struct AuthenticatorParts {
     /// The keys of this host's own tokens.
     pub ring: Arc<KeyRing>,
-    /// `iss` of this host's own tokens.
-    pub issuer: String,
-    /// `aud` of this host's own tokens.
-    pub audience: String,
+    /// What this host's own tokens are named by.
+    pub names: TokenNames,
     /// Outside issuers whose tokens are believed.
     pub external: Vec<ExternalIssuer>,
     /// Fetches their keys.
@@ -80,7 +79,7 @@ impl Authenticator {
     pub fn new(proof: Provider, parts: AuthenticatorParts) -> Self {
         Self {
             external: ExternalTokens::new(proof, parts.external, &parts.fetch_jwks),
-            own: OwnTokens { ring: parts.ring, issuer: parts.issuer, audience: parts.audience },
+            own: OwnTokens { ring: parts.ring, names: parts.names },
             find_api_key: parts.find_api_key,
             revocations: parts.revocations,
             cache: CredentialCache::new(),

@@ -176,7 +176,8 @@ impl KeyRing {
         Ok(changes)
     }
 
-    /// Makes `rows` what signs and verifies from now on. The same rows again change nothing.
+    /// Makes `rows` what signs and verifies from now on. The same rows again change nothing. Of two calls at once the
+    /// later one to end counts: one task of the process publishes.
     ///
     /// # Errors
     /// When a row does not open with the master key; the keys stay as they were.

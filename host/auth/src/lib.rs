@@ -53,7 +53,7 @@ pub use self::{
         InvalidKeyRow, KeyChange, KeyRing, KeyState, MasterKey, MasterKeyError, PlanKeysError, RotationPolicy,
         StoredKey,
     },
-    names::{NAME_BYTES_MAX, Names},
+    names::{InvalidName, NAME_BYTES_MAX, Names},
     password::{
         CheckedPassword, HashPasswordError, HashedPassword, PASSWORD_BYTES_MAX, PASSWORD_BYTES_MIN, PasswordCheck,
         PasswordHashing, PasswordRules, VerifyPasswordError, WeakPassword,
@@ -68,7 +68,9 @@ pub use self::{
     revocations::{Revocation, Revocations, Revoked},
     throttle::{Attempt, Delayed, SignInThrottle, ThrottleLimits},
     time::UnixMs,
-    token::{ACCESS_TOKEN_LIFETIME, ACCESS_TOKEN_LIFETIME_MAX, AccessGrant, AccessToken, IssueError, TokenIssuer},
+    token::{
+        ACCESS_TOKEN_LIFETIME, ACCESS_TOKEN_LIFETIME_MAX, AccessGrant, AccessToken, IssueError, TokenIssuer, TokenNames,
+    },
     verify::{LEEWAY, TOKEN_BYTES_MAX, VerifyError},
 };
 

@@ -6,6 +6,13 @@
 /// Longest role or scope in bytes.
 pub const NAME_BYTES_MAX: usize = 64;
 
+/// A name that can be neither a role nor a scope.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{0}` is no role and no scope: they have 1 to {NAME_BYTES_MAX} letters, digits and signs, no space, `\"` or `\\`"
+)]
+pub struct InvalidName(pub String);
+
 /// Roles or scopes, sorted, each once.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Names(Box<[Box<str>]>);
@@ -15,12 +22,12 @@ impl Names {
     ///
     /// # Errors
     /// The name that is empty, longer than [`NAME_BYTES_MAX`] or not made of the characters of RFC 6749 §3.3.
-    pub fn new<N: AsRef<str>>(names: impl IntoIterator<Item = N>) -> Result<Self, String> {
+    pub fn new<N: AsRef<str>>(names: impl IntoIterator<Item = N>) -> Result<Self, InvalidName> {
         let mut all = Vec::new();
         for name in names {
             let name = name.as_ref();
             if !is_name(name) {
-                return Err(name.to_owned());
+                return Err(InvalidName(name.to_owned()));
             }
             all.push(Box::from(name));
         }
@@ -103,7 +110,7 @@ mod tests {
         for scope in [" ", "a  b", " a", "a ", "a\tb", "a\"b", "a\\b", "ä", "a\0"] {
             assert_eq!(Names::from_scope(scope), None, "{scope:?}");
         }
-        assert_eq!(Names::new(["fine", "not fine"]), Err("not fine".to_owned()));
+        assert_eq!(Names::new(["fine", "not fine"]), Err(InvalidName("not fine".to_owned())));
         assert!(Names::new(["x".repeat(NAME_BYTES_MAX)]).is_ok());
         assert!(Names::new(["x".repeat(NAME_BYTES_MAX + 1)]).is_err());
     }

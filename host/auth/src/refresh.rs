@@ -83,7 +83,7 @@ pub struct NewRefreshToken {
 pub struct RotationRequest {
     /// The row of this token ...
     pub digest: [u8; 32],
-    /// ... if it was used this often and its family is not revoked,
+    /// ... if it was used this often, no token that replaced it was used, and its family is not revoked,
     pub uses: u32,
     /// gets this as `used_at` unless it has one, and one use more,
     pub at: UnixMs,
@@ -109,7 +109,7 @@ pub trait RefreshStore: Send + Sync {
     /// Compares and sets.
     fn rotate(&self, request: RotationRequest) -> BoxFuture<'_, Result<RotationResult, RefreshStoreError>>;
     /// Sets `revoked_at` of a family, unless it is set.
-    fn revoke_family(&self, id: &str, at: UnixMs) -> BoxFuture<'_, Result<(), RefreshStoreError>>;
+    fn revoke_family<'a>(&'a self, id: &'a str, at: UnixMs) -> BoxFuture<'a, Result<(), RefreshStoreError>>;
 }
 
 /// The store did not do what it was asked.
@@ -242,7 +242,8 @@ impl RefreshTokens {
         now: UnixMs,
     ) -> Result<(SecretString, NewRefreshToken), NoRandomness> {
         let token = create_secret(REFRESH_TOKEN_PREFIX, &self.random)?;
-        let secret = parse_secret(token.expose_secret(), REFRESH_TOKEN_PREFIX).ok_or(NoRandomness)?;
+        let secret = parse_secret(token.expose_secret(), REFRESH_TOKEN_PREFIX);
+        let secret = secret.expect("a token that was just made is spelled right");
         let row =
             NewRefreshToken { digest: digest_of(secret), family_id: family_id.to_owned(), parent, issued_at: now };
         Ok((token, row))

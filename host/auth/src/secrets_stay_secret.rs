@@ -58,7 +58,7 @@ impl RefreshStore for Nowhere {
         Box::pin(async { Ok(RotationResult::Stale) })
     }
 
-    fn revoke_family(&self, _: &str, _: UnixMs) -> crate::BoxFuture<'_, Result<(), RefreshStoreError>> {
+    fn revoke_family<'a>(&'a self, _: &'a str, _: UnixMs) -> crate::BoxFuture<'a, Result<(), RefreshStoreError>> {
         Box::pin(async { Ok(()) })
     }
 }

@@ -16,14 +16,18 @@ use serde_json::{Value, json};
 use crate::{
     ACCESS_TOKEN_LIFETIME, AccessGrant, Authenticator, AuthenticatorParts, BoxFuture, ExternalIssuer, FetchJwks,
     FetchJwksError, FindApiKey, FindApiKeyError, KeyChange, KeyRing, MasterKey, Names, Provider, Revocations,
-    RotationPolicy, StoredApiKey, StoredKey, TokenIssuer, UnixMs,
+    RotationPolicy, StoredApiKey, StoredKey, TokenIssuer, TokenNames, UnixMs,
     jws::Jws,
     verify::{OwnTokens, Verified, VerifyError},
 };
 
 pub(crate) const NOW: UnixMs = UnixMs(1_700_000_000_000);
-pub(crate) const ISSUER: &str = "https://host.example";
-pub(crate) const AUDIENCE: &str = "backplane";
+const ISSUER: &str = "https://host.example";
+const AUDIENCE: &str = "backplane";
+
+fn names() -> TokenNames {
+    TokenNames { issuer: ISSUER.to_owned(), audience: AUDIENCE.to_owned() }
+}
 
 pub(crate) fn grant() -> AccessGrant {
     AccessGrant {
@@ -66,9 +70,8 @@ impl Host {
             .collect();
         ring.publish(&rows).expect("opens");
         let revocations = Arc::new(Revocations::new(std::time::Duration::from_hours(24)));
-        let names = (ISSUER.to_owned(), AUDIENCE.to_owned());
         let issuer =
-            TokenIssuer::new(Arc::clone(&ring), Arc::clone(&revocations), random, names, ACCESS_TOKEN_LIFETIME);
+            TokenIssuer::new(Arc::clone(&ring), Arc::clone(&revocations), random, names(), ACCESS_TOKEN_LIFETIME);
         Self { rows, ring, revocations, issuer }
     }
 
@@ -92,7 +95,7 @@ impl Host {
     }
 
     pub(crate) fn verify(&self, token: &str, now: UnixMs) -> Result<Verified, VerifyError> {
-        let own = OwnTokens { ring: Arc::clone(&self.ring), issuer: ISSUER.to_owned(), audience: AUDIENCE.to_owned() };
+        let own = OwnTokens { ring: Arc::clone(&self.ring), names: names() };
         let jws = Jws::parse(token)?;
         let key = own.find_key(&jws.header)?.ok_or(VerifyError::UnknownKey)?;
         own.verify(&jws, &key, now)
@@ -101,8 +104,7 @@ impl Host {
     pub(crate) fn authenticator(&self, stores: &Stores, external: Vec<ExternalIssuer>) -> Authenticator {
         let parts = AuthenticatorParts {
             ring: Arc::clone(&self.ring),
-            issuer: ISSUER.to_owned(),
-            audience: AUDIENCE.to_owned(),
+            names: names(),
             external,
             fetch_jwks: Arc::new(stores.clone()),
             find_api_key: Arc::new(stores.clone()),
@@ -144,7 +146,7 @@ impl Stores {
 }
 
 impl FindApiKey for Stores {
-    fn find_api_key(&self, id: &str) -> BoxFuture<'_, Result<Option<StoredApiKey>, FindApiKeyError>> {
+    fn find_api_key<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Option<StoredApiKey>, FindApiKeyError>> {
         self.0.lookups.fetch_add(1, Ordering::SeqCst);
         let found = self.0.api_keys.lock().expect("no panic").get(id).cloned();
         Box::pin(async { Ok(found) })
@@ -152,7 +154,7 @@ impl FindApiKey for Stores {
 }
 
 impl FetchJwks for Stores {
-    fn fetch_jwks(&self, _issuer: &str) -> BoxFuture<'_, Result<Vec<u8>, FetchJwksError>> {
+    fn fetch_jwks<'a>(&'a self, _issuer: &'a str) -> BoxFuture<'a, Result<Vec<u8>, FetchJwksError>> {
         Box::pin(async {
             self.0.fetches.fetch_add(1, Ordering::SeqCst);
             // Others get their turn while the answer is on its way.

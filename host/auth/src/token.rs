@@ -30,6 +30,15 @@ pub(crate) const ACCESS_TOKEN_TYPE: &str = "at+jwt";
 /// Bytes of a token id: enough that no two are ever alike.
 const ID_BYTES: usize = 16;
 
+/// What this host's own tokens are named by, the same where they are issued and where they are verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenNames {
+    /// `iss`: the address of this host, as its clients know it.
+    pub issuer: String,
+    /// `aud`: what the tokens are for, and nothing else's tokens are.
+    pub audience: String,
+}
+
 /// What a token is to say.
 #[derive(Debug, Clone)]
 pub struct AccessGrant {
@@ -82,8 +91,7 @@ pub struct TokenIssuer {
     ring: Arc<KeyRing>,
     revocations: Arc<Revocations>,
     random: SystemRandom,
-    issuer: String,
-    audience: String,
+    names: TokenNames,
     lifetime: Duration,
 }
 
@@ -103,17 +111,17 @@ struct Claims<'a> {
 }
 
 impl TokenIssuer {
-    /// Issues as `issuer` for `audience`, as the [`Authenticator`](crate::Authenticator) expects them.
+    /// Issues tokens with `names`, as the [`Authenticator`](crate::Authenticator) expects them.
     ///
     /// A lifetime of more than [`ACCESS_TOKEN_LIFETIME_MAX`] is cut to it.
     pub fn new(
         ring: Arc<KeyRing>,
         revocations: Arc<Revocations>,
         random: SystemRandom,
-        (issuer, audience): (String, String),
+        names: TokenNames,
         lifetime: Duration,
     ) -> Self {
-        Self { ring, revocations, random, issuer, audience, lifetime: lifetime.min(ACCESS_TOKEN_LIFETIME_MAX) }
+        Self { ring, revocations, random, names, lifetime: lifetime.min(ACCESS_TOKEN_LIFETIME_MAX) }
     }
 
     /// Signs a token.
@@ -127,8 +135,8 @@ impl TokenIssuer {
         let issued = now.seconds().max(self.revocations.earliest_issued(&grant.subject));
         let expires = issued.saturating_add(self.lifetime.as_secs().cast_signed());
         let claims = Claims {
-            iss: &self.issuer,
-            aud: &self.audience,
+            iss: &self.names.issuer,
+            aud: &self.names.audience,
             sub: &grant.subject,
             client_id: &grant.client_id,
             exp: expires,

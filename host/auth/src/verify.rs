@@ -19,7 +19,7 @@ use crate::{
     key_ring::{ALGORITHM_NAME, KeyRing},
     principal::{Principal, PrincipalKind, PrincipalParts},
     time::UnixMs,
-    token::{ACCESS_TOKEN_LIFETIME_MAX, ACCESS_TOKEN_TYPE, is_local_subject},
+    token::{ACCESS_TOKEN_LIFETIME_MAX, ACCESS_TOKEN_TYPE, TokenNames, is_local_subject},
 };
 
 /// Longest token in bytes; what is longer is not looked at.
@@ -95,8 +95,7 @@ pub(crate) struct Verified {
 #[derive(Debug)]
 pub(crate) struct OwnTokens {
     pub(crate) ring: Arc<KeyRing>,
-    pub(crate) issuer: String,
-    pub(crate) audience: String,
+    pub(crate) names: TokenNames,
 }
 
 impl OwnTokens {
@@ -116,8 +115,8 @@ impl OwnTokens {
         }
         jws.verify_signature(ALGORITHM_NAME, key)?;
         let claims = jws.claims()?;
-        claims.require_issuer(&self.issuer)?;
-        claims.require_audience(&[&self.audience])?;
+        claims.require_issuer(&self.names.issuer)?;
+        claims.require_audience(&[&self.names.audience])?;
         let validity = claims.require_validity(now)?;
         if validity.expires - validity.issued > ACCESS_TOKEN_LIFETIME_MAX.as_secs().cast_signed() {
             return Err(VerifyError::InvalidClaim("exp"));

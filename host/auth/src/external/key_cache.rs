@@ -32,7 +32,7 @@ pub trait FetchJwks: Send + Sync {
     ///
     /// The implementation bounds the time, follows no redirect, and asks where the operator or the issuer's metadata
     /// says, never where a token does.
-    fn fetch_jwks(&self, issuer: &str) -> BoxFuture<'_, Result<Vec<u8>, FetchJwksError>>;
+    fn fetch_jwks<'a>(&'a self, issuer: &'a str) -> BoxFuture<'a, Result<Vec<u8>, FetchJwksError>>;
 }
 
 /// A key set could not be fetched.

@@ -331,9 +331,10 @@ async fn an_issuer_that_is_down_is_believed_for_a_day() {
     bench.authenticate(&bench.issuer.token("ec", NOW), NOW).await.expect("believed");
     bench.stores.set_jwks(None);
     let day = 24 * 3600;
-    for at in [599, 600, 3600, day - 1] {
+    for (at, fetches) in [(599, 1), (600, 2), (3600, 3), (day - 1, 4)] {
         let now = later(at);
         bench.authenticate(&bench.issuer.token("ec", now), now).await.expect("believed");
+        fetched(&bench, fetches).await;
     }
     let now = later(day);
     let token = bench.issuer.token("ec", now);

@@ -67,7 +67,7 @@ pub(super) fn create_row(
     let document =
         EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, random).map_err(|_unspecified| NoRandomness)?;
     let pkcs8 = Zeroizing::new(document.as_ref().to_vec());
-    let key = SigningKey::from_pkcs8(&pkcs8, random).ok_or(NoRandomness)?;
+    let key = SigningKey::from_pkcs8(&pkcs8, random).expect("ring reads the key that it has just made");
     let wrapped = wrap(master, &key.kid, &pkcs8, random)?;
     Ok(StoredKey { kid: key.kid, algorithm: ALGORITHM_NAME.to_owned(), wrapped, state, changed_at: now })
 }
@@ -81,10 +81,9 @@ fn thumbprint(x: &str, y: &str) -> String {
 fn wrap(master: &MasterKey, kid: &str, pkcs8: &[u8], random: &SystemRandom) -> Result<Vec<u8>, NoRandomness> {
     let nonce = random_bytes::<NONCE_LEN>(random)?;
     let mut sealed = Zeroizing::new(pkcs8.to_vec());
-    let key = sealing_key(master).ok_or(NoRandomness)?;
-    let tag = key
+    let tag = sealing_key(master)
         .seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), Aad::from(kid), &mut sealed)
-        .map_err(|_too_long| NoRandomness)?;
+        .expect("a key of some hundred bytes is not too long for AES-GCM");
     Ok([&[WRAPPING_VERSION], nonce.as_slice(), sealed.as_slice(), tag.as_ref()].concat())
 }
 
@@ -92,13 +91,13 @@ fn unwrap(master: &MasterKey, kid: &str, wrapped: &[u8]) -> Option<Zeroizing<Vec
     let (nonce, sealed) = wrapped.strip_prefix(&[WRAPPING_VERSION])?.split_first_chunk::<NONCE_LEN>()?;
     let mut opened = Zeroizing::new(sealed.to_vec());
     let nonce = Nonce::assume_unique_for_key(*nonce);
-    let length = sealing_key(master)?.open_in_place(nonce, Aad::from(kid), &mut opened).ok()?.len();
+    let length = sealing_key(master).open_in_place(nonce, Aad::from(kid), &mut opened).ok()?.len();
     opened.truncate(length);
     Some(opened)
 }
 
-fn sealing_key(master: &MasterKey) -> Option<LessSafeKey> {
-    UnboundKey::new(&AES_256_GCM, master.expose()).ok().map(LessSafeKey::new)
+fn sealing_key(master: &MasterKey) -> LessSafeKey {
+    LessSafeKey::new(UnboundKey::new(&AES_256_GCM, master.expose()).expect("a master key has the 32 bytes of AES-256"))
 }
 
 #[cfg(test)]

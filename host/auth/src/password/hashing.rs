@@ -25,7 +25,7 @@ use crate::random::random_bytes;
 const WAITING_MAX: usize = 64;
 
 /// A password as it is stored: a PHC string.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct HashedPassword(pub String);
 
 /// What came of a sign-in's password.

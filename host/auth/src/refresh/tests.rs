@@ -64,9 +64,10 @@ impl RefreshStore for Rows {
         Box::pin(async move {
             tokio::task::yield_now().await;
             let mut tables = self.tables();
-            let revoked = tables.row(request.digest).is_none_or(|row| row.family.revoked_at.is_some());
+            let is_open = |row: RefreshRow| row.family.revoked_at.is_none() && !row.successor_used;
+            let is_open = tables.row(request.digest).is_some_and(is_open);
             match tables.tokens.get_mut(&request.digest) {
-                Some(token) if !revoked && token.uses == request.uses => {
+                Some(token) if is_open && token.uses == request.uses => {
                     token.used_at.get_or_insert(request.at);
                     token.uses += 1;
                     tables.add(request.successor);
@@ -77,7 +78,7 @@ impl RefreshStore for Rows {
         })
     }
 
-    fn revoke_family(&self, id: &str, at: UnixMs) -> BoxFuture<'_, Result<(), RefreshStoreError>> {
+    fn revoke_family<'a>(&'a self, id: &'a str, at: UnixMs) -> BoxFuture<'a, Result<(), RefreshStoreError>> {
         if let Some(family) = self.tables().families.get_mut(id) {
             family.revoked_at.get_or_insert(at);
         }
@@ -147,6 +148,18 @@ async fn refreshes_at_once_are_one_after_another() {
     assert_ne!(one.token.expose_secret(), other.token.expose_secret());
     let uses: u32 = rows.tables().tokens.values().map(|token| token.uses).sum();
     assert_eq!((uses, rows.tables().tokens.len()), (2, 3));
+}
+
+/// The owner goes on with the answer while somebody else asks for it again: one of the two is a thief.
+#[tokio::test]
+async fn an_answer_that_is_used_meanwhile_was_not_lost() {
+    let (_, sessions) = sessions();
+    let first = sessions.open("u1", "console", NOW).await.expect("opens").token;
+    let second = sessions.rotate(&first, later(1)).await.expect("rotates").token;
+    // Both look at their rows before either changes one.
+    let (owner, thief) = tokio::join!(sessions.rotate(&second, later(2)), sessions.rotate(&first, later(2)));
+    assert!(matches!(thief, Err(RefreshError::Reused { .. })), "{thief:?}");
+    assert!(matches!(sessions.rotate(&owner.expect("rotates").token, later(3)).await, Err(RefreshError::Revoked)));
 }
 
 #[tokio::test]
