@@ -3,12 +3,13 @@
 use std::{convert::Infallible, sync::Arc};
 
 use axum::extract::FromRequestParts;
-use backplane_runtime::Runtime;
+use backplane_runtime::{PluginName, Runtime};
+use backplane_store::{Quota, Store};
 use http::request::Parts;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::{clock::Clock, config::Config, live::Live, versions::Versions};
+use crate::{adapters::PluginState, clock::Clock, config::Config, live::Live, versions::Versions};
 
 /// The process's long-lived handles. Handlers get it as [`AppState`].
 pub struct App {
@@ -18,6 +19,8 @@ pub struct App {
     pub runtime: Arc<Runtime>,
     /// Which plugins are live; read by every request, changed by the supervisor alone.
     pub live: Arc<Live>,
+    /// What plugins keep, and which versions of them are kept.
+    pub store: Arc<Store>,
     /// Versions of plugins that are kept for a rollback.
     pub versions: Arc<Versions>,
     /// Cancelled when the process is told to stop: new work is refused from then on.
@@ -26,6 +29,23 @@ pub struct App {
     pub clock: Clock,
     /// When the process started, for its uptime.
     pub started: Instant,
+}
+
+impl App {
+    /// Returns what a plugin may keep.
+    pub fn quota_of(&self, plugin: &PluginName) -> Quota {
+        let (state, of_plugin) = (&self.config.state, self.config.plugin.get(plugin));
+        Quota {
+            keys: of_plugin.and_then(|plugin| plugin.state_keys_max).unwrap_or(state.keys_max).into(),
+            bytes: of_plugin.and_then(|plugin| plugin.state_bytes_max).unwrap_or(state.bytes_max),
+        }
+    }
+
+    /// Makes the state of a plugin.
+    pub fn state_of(&self, plugin: &PluginName) -> PluginState {
+        let (store, ttl) = (Arc::clone(&self.store), self.config.state.idempotency_ttl);
+        PluginState::new(store, plugin.clone(), self.quota_of(plugin), self.clock, ttl)
+    }
 }
 
 /// How a handler asks for [`App`].

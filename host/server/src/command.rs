@@ -1,12 +1,17 @@
 //! The command line: one file for each command.
 
+pub mod backup;
 pub mod build;
 mod cargo;
 pub mod check;
 pub mod compile;
 pub mod config;
+pub mod data;
+mod database;
 mod install;
 pub mod new;
+mod output;
+pub mod restore;
 pub mod serve;
 mod settings;
 
@@ -56,6 +61,13 @@ enum Command {
     Check(check::CheckArgs),
     /// Print the configuration in effect
     Config(config::ConfigArgs),
+    /// Write what the server keeps to one file
+    Backup(backup::BackupArgs),
+    /// Put a backup in the place of what the server keeps
+    Restore(restore::RestoreArgs),
+    /// List, export and delete what plugins keep
+    #[command(subcommand)]
+    Data(data::DataCommand),
     /// Compile a component for the server: its standard input to its standard output
     #[command(name = compile::NAME, hide = true)]
     Compile(compile::CompileArgs),
@@ -77,6 +89,9 @@ impl Cli {
                 }
             }
             Command::Config(args) => config::run(&args)?,
+            Command::Backup(args) => backup::run(&args)?,
+            Command::Restore(args) => restore::run(&args)?,
+            Command::Data(command) => data::run(&command)?,
             Command::Compile(args) => compile::run(&args)?,
         }
         Ok(ExitCode::SUCCESS)
@@ -97,7 +112,7 @@ mod tests {
     #[test]
     fn help_names_every_command_but_the_hidden_one() {
         let help = Cli::command().render_help().to_string();
-        for command in ["serve", "new", "build", "check", "config"] {
+        for command in ["serve", "new", "build", "check", "config", "backup", "restore", "data"] {
             assert!(help.contains(&format!("\n  {command} ")), "{command} in\n{help}");
         }
         assert!(!help.contains("standard input"), "{help}");

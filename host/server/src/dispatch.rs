@@ -1,10 +1,13 @@
 //! Plugin traffic: from a request to the guest's answer.
 //!
 //! One request looks at one immutable [`RouteTable`] and runs to its end on the generation that it found there,
-//! whatever is published meanwhile. Nothing here takes a lock or touches a database. The body is read whole,
-//! within the route's bounds, before a permit or an instance is taken: a slow client holds neither.
+//! whatever is published meanwhile. Nothing here takes a lock or touches a database, but for a request with an
+//! `Idempotency-Key`. The body is read whole, within the route's bounds, before a permit or an instance is taken: a slow
+//! client holds neither.
 
 mod failure;
+mod idempotency;
+mod once;
 mod path;
 mod request;
 mod response;
@@ -13,12 +16,13 @@ mod table;
 use std::sync::Arc;
 
 use axum::response::Response;
-use backplane_runtime::{CallContext, OnAbandon, manifest::Access};
+use backplane_runtime::{Answer, CallContext, InvokeError, OnAbandon, keyspace::Keyspace, manifest::Access};
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, header::WWW_AUTHENTICATE};
+use http::{HeaderValue, Method, Request, header::WWW_AUTHENTICATE, request::Parts};
 use hyper::body::{Body as _, Incoming};
 use tokio::time::Instant;
 
+pub(crate) use self::response::check as check_response;
 pub use self::table::{Bounds, BuildTableError, Mounted, RouteTable, Target};
 use crate::{
     app::App,
@@ -34,27 +38,60 @@ use crate::{
 /// # Cancel safety
 /// When the client goes away, a safe method stops; any other runs to its end.
 pub async fn dispatch(app: &App, request: Request<Incoming>) -> ApiResult<Response> {
-    let found = app.live.routes().find(request.method(), request.uri().path())?;
-    let target = found.target;
+    let Found { target, params } = app.live.routes().find(request.method(), request.uri().path())?;
     require_access(&target.access)?;
     let (parts, body) = request.into_parts();
+    let repeatable = match target.replies().filter(|_| !parts.method.is_safe()) {
+        Some(replies) => idempotency::find_key(&parts.headers)?.map(|key| (Arc::clone(replies), key)),
+        None => None,
+    };
     let body = match body.is_end_stream() {
         true => Bytes::new(),
         // Boxed: a request without a body does not carry around what reading one needs.
         false => Box::pin(read_body(body, target.body_bytes_max, app.config.http.body_timeout)).await?,
     };
-    let call = CallContext {
-        request_id: parts.extensions.get::<RequestId>().map(ToString::to_string).unwrap_or_default(),
-        principal: None,
-        trace_parent: request::trace_parent(&parts.headers),
-        deadline: Instant::now() + target.timeout,
-    };
-    let on_abandon = if parts.method.is_safe() { OnAbandon::Cancel } else { OnAbandon::Finish };
-    let guest_request = request::to_guest(&target, &parts, found.params, body.into());
-    match target.generation.handle_http(guest_request, call, on_abandon).await {
-        Ok(Ok(answer)) => response::from_guest(answer).map_err(|fault| failure::invalid_response(&target, fault)),
+    let deadline = Instant::now() + target.timeout;
+    let call = Call { target, parts, params, body, deadline };
+    match repeatable {
+        None => {
+            let (target, keyspace) = (Arc::clone(&call.target), call.target.keyspace());
+            answer(app, &target, call.run(keyspace).await)
+        }
+        Some((replies, key)) => Box::pin(once::answer_once(app, call, replies, key)).await,
+    }
+}
+
+/// One request to a plugin, read whole.
+struct Call {
+    target: Arc<Target>,
+    parts: Parts,
+    params: Vec<String>,
+    body: Bytes,
+    deadline: Instant,
+}
+
+impl Call {
+    async fn run(self, keyspace: Option<Arc<dyn Keyspace>>) -> Result<Answer, InvokeError> {
+        let Self { target, parts, params, body, deadline } = self;
+        let context = CallContext {
+            request_id: parts.extensions.get::<RequestId>().map(ToString::to_string).unwrap_or_default(),
+            principal: None,
+            trace_parent: request::trace_parent(&parts.headers),
+            deadline,
+            keyspace,
+        };
+        let on_abandon = if parts.method.is_safe() { OnAbandon::Cancel } else { OnAbandon::Finish };
+        let guest_request = request::to_guest(&target, &parts, params, body.into());
+        target.generation.handle_http(guest_request, context, on_abandon).await
+    }
+}
+
+/// Makes the client's answer of the guest's.
+fn answer(app: &App, target: &Target, ended: Result<Answer, InvokeError>) -> ApiResult<Response> {
+    match ended {
+        Ok(Ok(answer)) => response::from_guest(answer).map_err(|fault| failure::invalid_response(target, fault)),
         Ok(Err(problem)) => Err(failure::from_problem(problem)),
-        Err(error) => Err(failure::from_invoke(&target, error, app.runtime.limits().queue_timeout)),
+        Err(error) => Err(failure::from_invoke(target, error, app.runtime.limits().queue_timeout)),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The server.
 
+pub mod adapters;
 pub mod app;
 pub mod clock;
 pub mod command;
@@ -7,6 +8,7 @@ pub mod config;
 pub mod dispatch;
 pub mod endpoint;
 pub mod folder;
+pub mod housekeeping;
 pub mod limits;
 pub mod listen;
 pub mod live;

@@ -4,6 +4,9 @@ use backplane_runtime::{HostLimits, PluginLimits};
 
 use crate::config::LimitsConfig;
 
+/// Writes of all calls together that are not handed to the store yet.
+const TRANSACTIONS_BYTES_MAX: usize = 256 << 20;
+
 /// Makes the runtime's limits.
 pub fn host_limits(config: &LimitsConfig) -> HostLimits {
     let count = |count: u32| usize::try_from(count).unwrap_or(usize::MAX);
@@ -25,6 +28,7 @@ pub fn host_limits(config: &LimitsConfig) -> HostLimits {
         compile_timeout: config.compile_timeout,
         compile_memory_bytes_max: config.compile_memory_bytes_max as u64,
         cache_bytes_max: config.cache_bytes_max,
+        transactions_bytes_max: TRANSACTIONS_BYTES_MAX,
         default: PluginLimits {
             memory_bytes_max: config.memory_bytes,
             concurrency_max: count(config.concurrency),

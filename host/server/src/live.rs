@@ -19,7 +19,7 @@ use backplane_runtime::{ContentHash, PluginName};
 use tokio::sync::{mpsc, oneshot};
 
 pub use self::{
-    snapshot::{FailedFile, LivePlugin, Snapshot},
+    snapshot::{FailedFile, LivePlugin, LoadingFile, Snapshot},
     supervisor::Supervisor,
     view::{PluginState, PluginView, RouteView},
 };

@@ -193,6 +193,14 @@ impl IntoResponse for ApiError {
     }
 }
 
+/// Says in the body of a refusal too which methods a path answers: a router puts them into `allow` alone.
+pub fn name_methods(response: Response) -> Response {
+    let allow = response.headers().get(ALLOW).filter(|_| response.status() == StatusCode::METHOD_NOT_ALLOWED);
+    let Some(allow) = allow.and_then(|allow| allow.to_str().ok()) else { return response };
+    let methods: Vec<_> = allow.split(',').map(str::trim).collect();
+    ApiError::method_not_allowed(&methods.join(", ")).into_response()
+}
+
 /// Writes the body of a failed request's response and logs the reason, once. Leaves every other response alone.
 ///
 /// Called by the layer that knows the request's id.
@@ -259,6 +267,19 @@ mod tests {
         let busy = ApiError::new(codes::PLUGIN_BUSY, "busy").with_retry_after(Duration::from_millis(1100));
         let (response, _) = sent(busy).await;
         assert_eq!(response.headers()[RETRY_AFTER], "2");
+    }
+
+    #[tokio::test]
+    async fn names_the_methods_that_only_the_header_names() {
+        let mut response = StatusCode::METHOD_NOT_ALLOWED.into_response();
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET,HEAD"));
+        let mut response = name_methods(response);
+        finish(&mut response, "r-1");
+        assert_eq!(response.headers()[ALLOW], "GET, HEAD");
+        let body = response.into_body().collect().await.expect("in memory").to_bytes();
+        let document: Value = serde_json::from_slice(&body).expect("the body is JSON");
+        assert_eq!(document["detail"], "this path answers GET, HEAD");
+        assert_eq!(name_methods("hello".into_response()).status(), StatusCode::OK);
     }
 
     #[tokio::test]

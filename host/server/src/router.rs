@@ -18,6 +18,7 @@ pub fn router(app: AppState) -> Router {
     let local = Router::new()
         .route("/api/plugins", get(endpoint::list_plugins))
         .route("/api/plugins/{name}", get(endpoint::show_plugin))
+        .route("/api/plugins/{name}/storage", get(endpoint::show_storage))
         .route("/api/plugins/{name}/versions", get(endpoint::list_versions))
         .route("/api/plugins/{name}/rollback", post(endpoint::roll_back_plugin))
         .route_layer(from_fn(local_only));

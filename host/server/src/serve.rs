@@ -10,36 +10,44 @@ use std::{
 };
 
 use backplane_runtime::{CompileCommand, Runtime, RuntimeOptions, SurfaceError, inspect};
-use tokio::{net::TcpListener, runtime::Handle, sync::mpsc, time::Instant};
+use backplane_store::{OpenError, Store, StoreOptions, Synchronous};
+use tokio::{net::TcpListener, runtime::Handle, sync::mpsc, task::spawn_blocking, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     app::App,
     clock::Clock,
-    config::Config,
+    config::{self, Config},
     folder::{self, Completeness},
+    housekeeping,
     limits::host_limits,
     listen,
     live::{Live, Supervisor},
     middleware,
     surface::Surface,
-    versions::Versions,
+    versions::{OpenVersionsError, Versions},
 };
 
 /// Changes of the folder that wait for the supervisor; each holds a component's bytes.
 const CHANGES_MAX: usize = 4;
 
+/// Name of the database in the data folder.
+pub const DATABASE_FILE: &str = "backplane.sqlite";
+
 /// Why the server could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The data folder cannot be used.
+    /// The store cannot be opened; it says what to do.
+    #[error(transparent)]
+    Store(#[from] OpenError),
+    /// The kept versions in the data folder cannot be used.
     #[error("failed to open the data folder `{path}`: it must be a folder that this user may write to")]
-    Data {
+    Versions {
         /// The folder.
         path: String,
-        /// What the operating system said.
+        /// Why.
         #[source]
-        source: io::Error,
+        source: OpenVersionsError,
     },
     /// The address cannot be listened on.
     #[error("failed to listen on {address}: choose another one with --listen")]
@@ -70,7 +78,7 @@ impl Server {
     /// Opens everything that can fail to open.
     ///
     /// # Errors
-    /// When the data folder, the address or the engine is not to be had.
+    /// When the address, the data folder or the engine is not to be had.
     pub async fn start(
         config: Config,
         compile_command: CompileCommand,
@@ -79,14 +87,16 @@ impl Server {
         let listener = TcpListener::bind(config.listen)
             .await
             .map_err(|source| StartError::Listen { address: config.listen, source })?;
-        let versions = Versions::open(&config.data)
-            .map_err(|source| StartError::Data { path: config.data.display().to_string(), source })?;
+        let store = open_store(&config).await?;
+        let versions = Versions::open(&config.data, Arc::clone(&store))
+            .map_err(|source| StartError::Versions { path: config.data.display().to_string(), source })?;
         let runtime = Arc::new(Runtime::start(runtime_options(&config, compile_command))?);
         let (live, commands) = Live::new();
         let (changes, receiver) = mpsc::channel(CHANGES_MAX);
         let app = Arc::new(App {
             runtime,
             live,
+            store,
             versions: Arc::new(versions),
             shutdown,
             clock: Clock::SYSTEM,
@@ -105,7 +115,7 @@ impl Server {
         self.listener.local_addr()
     }
 
-    /// Serves until the process is told to stop, and then finishes the requests that it has.
+    /// Serves until the process is told to stop, and then finishes the requests that it has. The store is closed last.
     ///
     /// # Errors
     /// When a thread does not start.
@@ -114,13 +124,43 @@ impl Server {
         let supervisor = on_own_thread("supervisor", supervisor.run())?;
         let (path, folder) = (app.config.plugins.clone(), app.config.folder.clone());
         let watch = tokio::spawn(folder::watch(path, folder, is_complete, changes, app.shutdown.clone()));
+        let housekeeping = tokio::spawn(housekeeping::run(Arc::clone(&app)));
         let service = middleware::edge(Surface::new(Arc::clone(&app)), app.config.log.access);
         listen::serve(listener, service, &app.config.http, app.shutdown.clone()).await;
-        let _ended = watch.await;
-        let _ended = tokio::task::spawn_blocking(move || supervisor.join()).await;
+        let _ended = tokio::join!(watch, housekeeping);
+        let _ended = spawn_blocking(move || supervisor.join()).await;
+        let store = Arc::clone(&app.store);
+        let _ended = spawn_blocking(move || store.close()).await;
         tracing::info!("stopped");
         Ok(())
     }
+}
+
+/// Opens the store on a thread that may wait for the disk.
+async fn open_store(config: &Config) -> Result<Arc<Store>, StartError> {
+    if config.state.synchronous == config::Synchronous::Off {
+        tracing::warn!("state.synchronous is \"off\": a loss of power may destroy what plugins keep");
+    }
+    let options = store_options(config);
+    match spawn_blocking(move || Store::open(options)).await {
+        Ok(opened) => Ok(opened?),
+        Err(error) => Err(StartError::Thread(error.into())),
+    }
+}
+
+/// Makes the store's options of the operator's.
+fn store_options(config: &Config) -> StoreOptions {
+    let state = &config.state;
+    let count = |count: u32| usize::try_from(count).unwrap_or(usize::MAX);
+    let mut options = StoreOptions::new(config.data.join(DATABASE_FILE));
+    options.synchronous = match state.synchronous {
+        config::Synchronous::Full => Synchronous::Full,
+        config::Synchronous::Normal => Synchronous::Normal,
+        config::Synchronous::Off => Synchronous::Off,
+    };
+    options.readers = state.readers.map_or(options.readers, count);
+    options.queue_commits_max = count(state.commit_queue);
+    options
 }
 
 fn runtime_options(config: &Config, compile_command: CompileCommand) -> RuntimeOptions {

@@ -23,7 +23,7 @@ use crate::{
     app::{App, AppState},
     config::RESERVED_SEGMENTS,
     dispatch::dispatch,
-    problem::{ApiError, ApiResult, codes},
+    problem::{ApiError, ApiResult, codes, name_methods},
     router::router,
 };
 
@@ -55,7 +55,8 @@ impl Service<Request<Incoming>> for Surface {
             return Box::pin(ready(Ok(error.into_response())));
         }
         if belongs_to_host(request.uri().path()) {
-            return Box::pin(self.router.call(request));
+            let answer = self.router.call(request);
+            return Box::pin(async move { answer.await.map(name_methods) });
         }
         let app = Arc::clone(&self.app);
         Box::pin(async move { Ok(dispatch(&app, request).await.unwrap_or_else(IntoResponse::into_response)) })

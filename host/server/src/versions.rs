@@ -1,8 +1,8 @@
 //! What is kept of plugins over a restart: their last versions, which one is live, and what the operator chose.
 //!
-//! - The answers come from memory; every change is on disk when its call returns. When it cannot be written the call
-//!   says so and memory is right nevertheless: a full disk stops no plugin.
-//! - Contents are kept while a plugin lists them. Damaged files never stop the start; they are put aside.
+//! - The answers come from memory; every change is in the store when its call returns. When it cannot be written the
+//!   call says so and memory is right nevertheless: a full disk stops no plugin.
+//! - Contents lie beside the database, by their hash, and are kept while a plugin lists them.
 //!
 //! Calls that change something block on the disk: make them where that is allowed. This module does not know where
 //! files come from, how plugins run, or who asks.
@@ -10,17 +10,17 @@
 mod contents;
 mod disk;
 mod history;
+mod rows;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    ffi::OsStr,
-    fs::{self, File},
-    io::{self, Read},
-    path::{Path, PathBuf},
-    sync::{Mutex, MutexGuard, PoisonError},
+    io,
+    path::Path,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use backplane_runtime::{ContentHash, PluginName};
+use backplane_store::{Store, StoreError};
 use bytes::Bytes;
 
 use self::contents::ContentStore;
@@ -29,16 +29,23 @@ pub use self::{
     history::{History, Pin, VERSIONS_MAX, VersionRecord},
 };
 
-/// Longest file with the versions of one plugin, in bytes: five sidecars of 64 KiB, every character escaped.
-const HISTORY_BYTES_MAX: u64 = 4 << 20;
-
 /// The versions of all plugins.
-#[derive(Debug)]
 pub struct Versions {
-    folder: PathBuf,
+    store: Arc<Store>,
     /// Only written to while `histories` is locked, so that no content is deleted that is about to be listed.
     contents: ContentStore,
     histories: Mutex<BTreeMap<PluginName, History>>,
+}
+
+/// Why the versions cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenVersionsError {
+    /// The folder of the contents cannot be created or listed.
+    #[error("the folder of the kept versions cannot be used")]
+    Contents(#[source] io::Error),
+    /// The store cannot be read.
+    #[error("the list of the kept versions cannot be read")]
+    Store(#[source] StoreError),
 }
 
 /// Why versions cannot be kept.
@@ -58,9 +65,9 @@ pub enum KeepError {
     History {
         /// The plugin.
         plugin: PluginName,
-        /// What the operating system said.
+        /// What the store said.
         #[source]
-        source: io::Error,
+        source: StoreError,
     },
 }
 
@@ -81,16 +88,15 @@ pub enum PinError {
 }
 
 impl Versions {
-    /// Opens the versions kept under the server's data folder, which is created if it does not exist.
+    /// Opens the versions that `store` lists, and whose contents are kept under the server's data folder.
     ///
     /// # Errors
-    /// When the folder cannot be created or listed.
-    pub fn open(data: &Path) -> io::Result<Self> {
-        let contents = ContentStore::open(&data.join("contents"))?;
-        let folder = data.join("plugins");
-        disk::open_folder(&folder)?;
-        let histories = read_histories(&folder)?;
-        Ok(Self { folder, contents, histories: Mutex::new(histories) })
+    /// When either cannot be read.
+    pub fn open(data: &Path, store: Arc<Store>) -> Result<Self, OpenVersionsError> {
+        let contents = ContentStore::open(&data.join("contents")).map_err(OpenVersionsError::Contents)?;
+        let rows = store.histories().map_err(OpenVersionsError::Store)?;
+        let histories = rows.into_iter().filter_map(|(plugin, rows)| read(&plugin, rows)).collect();
+        Ok(Self { store, contents, histories: Mutex::new(histories) })
     }
 
     /// Returns what is known of a plugin's versions; nothing if it was never live.
@@ -175,7 +181,7 @@ impl Versions {
         }
     }
 
-    /// Changes a plugin's history, in memory and then on disk; a plugin without one stays without.
+    /// Changes a plugin's history, in memory and then in the store; a plugin without one stays without.
     fn change(&self, plugin: &PluginName, change: impl FnOnce(&mut History)) -> Result<(), KeepError> {
         let mut histories = self.lock();
         let Some(history) = histories.get_mut(plugin) else { return Ok(()) };
@@ -185,10 +191,10 @@ impl Versions {
     }
 
     fn write(&self, plugin: &PluginName, history: &History) -> Result<(), KeepError> {
-        let written = serde_json::to_vec_pretty(history).map_err(io::Error::from);
-        written
-            .and_then(|bytes| disk::write(&self.folder, &format!("{plugin}.json"), &bytes))
-            .map_err(|source| KeepError::History { plugin: plugin.clone(), source })
+        let rows = rows::to_rows(history);
+        // The supervisor is a task, though on a thread of its own.
+        let written = tokio::task::block_in_place(|| self.store.replace_history(plugin.as_str(), rows));
+        written.map_err(|source| KeepError::History { plugin: plugin.clone(), source })
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<PluginName, History>> {
@@ -200,36 +206,14 @@ fn listed(histories: &BTreeMap<PluginName, History>) -> BTreeSet<ContentHash> {
     histories.values().flat_map(|history| &history.versions).map(|version| version.hash).collect()
 }
 
-fn read_histories(folder: &Path) -> io::Result<BTreeMap<PluginName, History>> {
-    let mut histories = BTreeMap::new();
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        let Some(plugin) = plugin_of(&path) else { continue };
-        match read_history(&path) {
-            Ok(history) => drop(histories.insert(plugin, history)),
-            Err(error) => put_aside(&plugin, &path, &error),
-        }
-    }
-    Ok(histories)
-}
-
-fn plugin_of(path: &Path) -> Option<PluginName> {
-    let name = path.file_name().and_then(OsStr::to_str)?;
-    PluginName::new(name.strip_suffix(".json")?).ok()
-}
-
-fn read_history(path: &Path) -> io::Result<History> {
-    let mut bytes = Vec::new();
-    File::open(path)?.take(HISTORY_BYTES_MAX).read_to_end(&mut bytes)?;
-    Ok(serde_json::from_slice(&bytes)?)
-}
-
-fn put_aside(plugin: &PluginName, path: &Path, error: &io::Error) {
-    let aside = path.with_extension("json.corrupt");
-    tracing::warn!(%plugin, %error, aside = %aside.display(), "the list of versions is damaged: starting a new one");
-    if let Err(error) = fs::rename(path, aside) {
-        tracing::warn!(%plugin, %error, "the damaged list of versions was not put aside");
-    }
+/// Reads the versions of one plugin. Damaged ones stop nothing: the plugin has none then.
+fn read(plugin: &str, rows: backplane_store::versions::History) -> Option<(PluginName, History)> {
+    let name = PluginName::new(plugin).ok()?;
+    let read = rows::from_rows(rows).inspect_err(|error| {
+        let error = error as &dyn std::error::Error;
+        tracing::warn!(plugin, error, "the list of versions is damaged: starting a new one");
+    });
+    Some((name, read.ok()?))
 }
 
 #[cfg(test)]

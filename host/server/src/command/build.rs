@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use clap::Args;
 
-use super::{cargo, check, install::install};
+use super::{cargo, check, install::install, output};
 
 /// Arguments of `backplane build`.
 #[derive(Debug, Args)]
@@ -45,7 +45,7 @@ pub fn run(args: &BuildArgs) -> anyhow::Result<()> {
     let file = install(folder, &format!("{name}.wasm"), &component)
         .with_context(|| format!("failed to write to {}", folder.display()))?;
     report.file = file.display().to_string();
-    report.print(args.json)
+    output::print(&report, args.json)
 }
 
 fn find_manifest(named: Option<&Path>) -> anyhow::Result<PathBuf> {

@@ -5,7 +5,6 @@
 
 use std::{
     fmt,
-    io::Write as _,
     path::{Path, PathBuf},
 };
 
@@ -15,7 +14,7 @@ use bytes::Bytes;
 use clap::Args;
 use serde::Serialize;
 
-use super::compile;
+use super::{compile, output};
 use crate::{config::LimitsConfig, limits::host_limits, live::RouteView, problem::Chain};
 
 /// Arguments of `backplane check`.
@@ -63,7 +62,7 @@ pub struct Report {
 /// When the file cannot be read or the engine does not start.
 pub fn run(args: &CheckArgs) -> anyhow::Result<bool> {
     let report = examine(&args.file)?;
-    report.print(args.json)?;
+    output::print(&report, args.json)?;
     Ok(report.accepted)
 }
 
@@ -121,21 +120,6 @@ fn load(source: Source, manifest: backplane_runtime::Manifest) -> anyhow::Result
 }
 
 impl Report {
-    /// Prints the report to standard output.
-    ///
-    /// # Errors
-    /// When the output is closed.
-    pub fn print(&self, as_json: bool) -> anyhow::Result<()> {
-        let mut stdout = std::io::stdout().lock();
-        if as_json {
-            serde_json::to_writer_pretty(&mut stdout, self)?;
-            writeln!(stdout)?;
-        } else {
-            write!(stdout, "{self}")?;
-        }
-        Ok(())
-    }
-
     fn new(path: &Path, source: &Source) -> Self {
         Self {
             file: path.display().to_string(),

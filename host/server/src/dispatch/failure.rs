@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use backplane_runtime::{InvokeError, Problem};
+use backplane_runtime::{InvokeError, Problem, keyspace::CommitError};
 
 use super::{Target, response::ResponseFault};
 use crate::problem::{ApiError, codes};
@@ -11,6 +11,13 @@ use crate::problem::{ApiError, codes};
 const MESSAGE_BYTES_MAX: usize = 1024;
 /// Longest code of a guest's problem, in bytes.
 const CODE_BYTES_MAX: usize = 64;
+
+/// When to come again after something that passes by itself.
+const SOON: Duration = Duration::from_secs(1);
+/// What a client is told where the reason is for the operator.
+const FAILED: &str = "the plugin failed; the server's log has the reason under this request id";
+/// What a client is told about a response that is none.
+const INVALID: &str = "the plugin's response is not valid HTTP";
 
 /// The reason with the place, for the log.
 #[derive(Debug, thiserror::Error)]
@@ -35,14 +42,13 @@ impl fmt::Display for Calls<'_> {
 
 /// Turns a call without an answer into the client's error.
 pub(super) fn from_invoke(target: &Target, error: InvokeError, queue_timeout: Duration) -> ApiError {
-    let failed = "the plugin failed; the server's log has the reason under this request id";
     let answer = match &error {
         InvokeError::Busy => {
             return ApiError::new(codes::PLUGIN_BUSY, "the plugin has no room for another call now")
                 .with_retry_after(queue_timeout);
         }
         InvokeError::Lost => return ApiError::internal(in_place(target, Vec::new(), error)),
-        InvokeError::Trapped { .. } | InvokeError::InitRefused { .. } => ApiError::new(codes::PLUGIN_FAILED, failed),
+        InvokeError::Trapped { .. } | InvokeError::InitRefused { .. } => ApiError::new(codes::PLUGIN_FAILED, FAILED),
         InvokeError::ResponseTooLarge { .. } => {
             ApiError::new(codes::PLUGIN_INVALID_RESPONSE, "the plugin's response is longer than it may be")
         }
@@ -53,17 +59,53 @@ pub(super) fn from_invoke(target: &Target, error: InvokeError, queue_timeout: Du
             ApiError::new(codes::PLUGIN_TIMEOUT, "the plugin did not answer within its time")
         }
         InvokeError::CpuExceeded => ApiError::new(codes::PLUGIN_TIMEOUT, "the plugin used up its CPU time"),
+        InvokeError::Conflict => conflict(),
+        InvokeError::StateUnavailable(_) => unavailable(),
+        InvokeError::Commit(error) => from_commit(error),
     };
     answer.with_source(in_place(target, error.backtrace().to_vec(), error))
 }
 
+/// Tells what came of the transaction of a call that was answered.
+fn from_commit(error: &CommitError) -> ApiError {
+    match error {
+        // A second request under the same key is answered with what the first one was; here that is gone by now.
+        CommitError::Conflict | CommitError::Replayed => conflict(),
+        CommitError::QuotaExceeded { resource, max } => ApiError::new(
+            codes::QUOTA_EXCEEDED,
+            format!("the plugin may keep {max} {resource}, and this would be more"),
+        ),
+        CommitError::NotAnInteger { .. } => ApiError::new(codes::PLUGIN_FAILED, FAILED),
+        CommitError::Refused(_) => ApiError::new(codes::PLUGIN_INVALID_RESPONSE, INVALID),
+        CommitError::Busy => {
+            ApiError::new(codes::STORE_BUSY, "too many writes are waiting; nothing was changed").with_retry_after(SOON)
+        }
+        CommitError::Unavailable(_) => unavailable(),
+        CommitError::Unknown => ApiError::new(
+            codes::OUTCOME_UNKNOWN,
+            "the request may have been committed; send it again with the same `idempotency-key` if it had one",
+        ),
+    }
+}
+
+fn conflict() -> ApiError {
+    ApiError::new(codes::TRANSACTION_CONFLICT, "other calls changed the same state; nothing was changed by this one")
+        .with_retry_after(SOON)
+}
+
+fn unavailable() -> ApiError {
+    ApiError::new(codes::STATE_UNAVAILABLE, "the plugin's state cannot be read or written now; nothing was changed")
+        .with_retry_after(SOON)
+}
+
+/// Turns a kept answer that cannot be read into the client's error.
+pub(super) fn state_unavailable<E: std::error::Error + Send + Sync + 'static>(target: &Target, error: E) -> ApiError {
+    unavailable().with_source(in_place(target, Vec::new(), error))
+}
+
 /// Turns a response that is none into the client's error.
 pub(super) fn invalid_response(target: &Target, fault: ResponseFault) -> ApiError {
-    ApiError::new(codes::PLUGIN_INVALID_RESPONSE, "the plugin's response is not valid HTTP").with_source(in_place(
-        target,
-        Vec::new(),
-        fault,
-    ))
+    ApiError::new(codes::PLUGIN_INVALID_RESPONSE, INVALID).with_source(in_place(target, Vec::new(), fault))
 }
 
 /// Turns a guest's own problem into the client's error, within the contract's bounds.

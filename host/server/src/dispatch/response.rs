@@ -15,6 +15,7 @@ const HOST_HEADERS: &[&str] = &[
     "connection",
     "content-length",
     "date",
+    "idempotency-replayed",
     "keep-alive",
     "proxy-authenticate",
     "proxy-connection",
@@ -27,7 +28,7 @@ const HOST_HEADERS: &[&str] = &[
 
 /// What is wrong with a guest's response.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum ResponseFault {
+pub(crate) enum ResponseFault {
     #[error("status {0} is not from 200 to 599")]
     Status(u16),
     #[error("{0} header lines are more than {HEADERS_MAX}")]
@@ -42,14 +43,20 @@ pub(super) enum ResponseFault {
 
 /// Makes the client's response.
 pub(super) fn from_guest(answer: GuestResponse) -> Result<Response, ResponseFault> {
-    let status = StatusCode::from_u16(answer.status)
-        .ok()
-        .filter(|status| (200..=599).contains(&status.as_u16()))
-        .ok_or(ResponseFault::Status(answer.status))?;
     let mut response = Response::new(Body::from(answer.body));
-    *response.status_mut() = status;
+    *response.status_mut() = check_status(answer.status)?;
     *response.headers_mut() = check_headers(answer.headers)?;
     Ok(response)
+}
+
+/// Says beforehand whether [`from_guest`] will take a response: nothing is committed for one that cannot be sent.
+pub(crate) fn check(answer: &GuestResponse) -> Result<(), ResponseFault> {
+    check_status(answer.status)?;
+    check_headers(answer.headers.clone()).map(drop)
+}
+
+fn check_status(status: u16) -> Result<StatusCode, ResponseFault> {
+    StatusCode::from_u16(status).ok().filter(|_| (200..=599).contains(&status)).ok_or(ResponseFault::Status(status))
 }
 
 fn check_headers(lines: Vec<(String, String)>) -> Result<HeaderMap, ResponseFault> {

@@ -8,12 +8,15 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use backplane_runtime::{
     Generation, HostLimits,
-    manifest::{Access, Method as RouteMethod, PathPattern, Route, Segment},
+    keyspace::Keyspace,
+    manifest::{Access, Method as RouteMethod, PathPattern, Route, Segment, Transaction},
 };
+use backplane_store::StoreError;
 use http::{HeaderName, Method};
 
 use super::{Found, join_methods, path};
 use crate::{
+    adapters::PluginState,
     config::RESERVED_SEGMENTS,
     problem::{ApiError, ApiResult},
 };
@@ -25,6 +28,46 @@ pub struct Mounted {
     pub mount: String,
     /// The generation.
     pub generation: Arc<Generation>,
+    /// What it keeps.
+    pub state: Arc<PluginState>,
+    /// Whether the component can reach what it keeps.
+    pub imports_kv: bool,
+}
+
+impl Mounted {
+    /// Opens the plugin's state if a route of it can use that. Blocks.
+    ///
+    /// # Errors
+    /// When the store cannot be written; such routes answer `state_unavailable` until it can.
+    pub fn open_state(&self) -> Result<(), StoreError> {
+        if self.waits_for_state() { self.state.open() } else { Ok(()) }
+    }
+
+    /// Returns whether a route of it can use the plugin's state, and that is not open.
+    pub fn waits_for_state(&self) -> bool {
+        let uses = |route: &Route| StateUse::of(route, self.imports_kv).is_some();
+        !self.state.is_open() && self.generation.manifest().routes.iter().any(uses)
+    }
+}
+
+/// What a route does with its plugin's state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct StateUse {
+    /// Its calls read, or write too.
+    kv: bool,
+    /// Its answers are kept for repeated requests.
+    replies: bool,
+}
+
+impl StateUse {
+    fn of(route: &Route, imports_kv: bool) -> Option<Self> {
+        let (kv, replies) = match route.transaction {
+            Transaction::None => return None,
+            Transaction::Read => (imports_kv, false),
+            Transaction::Write => (imports_kv, true),
+        };
+        (kv || replies).then_some(Self { kv, replies })
+    }
 }
 
 /// One route, with all that a call needs.
@@ -46,6 +89,23 @@ pub struct Target {
     pub body_bytes_max: usize,
     /// Headers that the guest receives.
     pub headers: Vec<HeaderName>,
+    /// Method and path as the manifest has them: what a kept answer is found by, wherever the plugin is mounted.
+    pub name: String,
+    /// The plugin's state, and what the route does with it.
+    state: Option<(Arc<PluginState>, StateUse)>,
+}
+
+impl Target {
+    /// Returns what a call can read and write; nothing where the component does not import it.
+    pub fn keyspace(&self) -> Option<Arc<dyn Keyspace>> {
+        let (state, _) = self.state.as_ref().filter(|(_, uses)| uses.kv)?;
+        Some(Arc::<PluginState>::clone(state))
+    }
+
+    /// Returns where the route's answers are kept for repeated requests, if it writes.
+    pub fn replies(&self) -> Option<&Arc<PluginState>> {
+        self.state.as_ref().filter(|(_, uses)| uses.replies).map(|(state, _)| state)
+    }
 }
 
 /// What holds for every route of every plugin.
@@ -200,6 +260,8 @@ impl Target {
             body_bytes_max: wanted.unwrap_or(bounds.body_bytes).min(bounds.body_bytes_max),
             // The manifest's names were checked to be tokens in lower case.
             headers: route.headers.iter().filter_map(|name| name.parse().ok()).collect(),
+            name: format!("{} {}", route.method.as_str(), route.path),
+            state: StateUse::of(route, mounted.imports_kv).map(|uses| (Arc::clone(&mounted.state), uses)),
         }
     }
 }
@@ -290,6 +352,22 @@ mod tests {
     fn a_mount_answers_with_and_without_its_slash() {
         assert_eq!(patterns("/m", &path("/")), [("/m".to_owned(), false), ("/m/".to_owned(), false)]);
         assert_eq!(patterns("", &path("/")), [("/".to_owned(), false)]);
+    }
+
+    #[test]
+    fn state_goes_to_routes_that_use_it() {
+        let uses = |method: &str, transaction: &str, imports_kv| {
+            let json = format!(
+                r#"{{"api":"1.0","name":"a","version":"0.0.1","routes":[{{"method":"{method}","path":"/"{transaction}}}]}}"#
+            );
+            let manifest = Manifest::from_json(json.as_bytes()).expect("valid").manifest;
+            StateUse::of(&manifest.routes[0], imports_kv).map(|uses| (uses.kv, uses.replies))
+        };
+        assert_eq!(uses("GET", "", true), Some((true, false)));
+        assert_eq!(uses("GET", "", false), None);
+        assert_eq!(uses("POST", "", true), Some((true, true)));
+        assert_eq!(uses("POST", "", false), Some((false, true)));
+        assert_eq!(uses("POST", r#","transaction":"none""#, true), None);
     }
 
     #[test]

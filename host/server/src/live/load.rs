@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use backplane_runtime::{
-    Generation, LoadError, Manifest, PluginName, PluginSettings, Runtime, Source, manifest::WantedLimits,
+    Described, Generation, LoadError, Manifest, PluginName, PluginSettings, Runtime, Source, manifest::WantedLimits,
 };
 use tokio::sync::oneshot;
 
@@ -26,14 +26,30 @@ pub(super) enum Purpose {
     RollBack(oneshot::Sender<Result<(), RollBackError>>),
 }
 
+/// A version that may go live.
+#[derive(Debug)]
+pub(super) struct Candidate {
+    pub(super) source: Source,
+    pub(super) manifest: Manifest,
+    /// Whether it can reach what its plugin keeps.
+    pub(super) imports_kv: bool,
+}
+
+impl Candidate {
+    pub(super) fn new(source: Source, described: Described) -> Self {
+        let Described { manifest, surface, .. } = described;
+        let is_kv = |import: &String| import.split('@').next() == Some("backplane:plugin/kv");
+        Self { source, manifest, imports_kv: surface.imports.iter().any(is_kv) }
+    }
+}
+
 /// One attempt.
 #[derive(Debug)]
 pub(super) struct Attempt {
     /// Newer attempts for the same file have higher tickets.
     pub(super) ticket: u64,
     pub(super) file: FileName,
-    pub(super) source: Source,
-    pub(super) manifest: Manifest,
+    pub(super) candidate: Candidate,
     pub(super) purpose: Purpose,
 }
 
@@ -45,16 +61,17 @@ pub(super) struct Outcome {
     pub(super) plugin: PluginName,
     pub(super) version: String,
     pub(super) source: Source,
+    pub(super) imports_kv: bool,
     pub(super) purpose: Purpose,
     pub(super) result: Result<Arc<Generation>, LoadError>,
 }
 
 impl Attempt {
     pub(super) async fn run(self, runtime: Arc<Runtime>, settings: PluginSettings) -> Outcome {
-        let Self { ticket, file, source, manifest, purpose } = self;
+        let Self { ticket, file, candidate: Candidate { source, manifest, imports_kv }, purpose } = self;
         let (plugin, version) = (manifest.name.clone(), manifest.version.to_string());
         let result = runtime.load(source.clone(), manifest, settings).await;
-        Outcome { ticket, file, plugin, version, source, purpose, result }
+        Outcome { ticket, file, plugin, version, source, imports_kv, purpose, result }
     }
 }
 

@@ -16,11 +16,13 @@ use crate::{
 #[derive(Debug, Default)]
 pub struct Snapshot {
     /// The routes of `plugins`.
-    pub routes: RouteTable,
+    pub routes: Arc<RouteTable>,
     /// The plugins that take calls.
     pub plugins: BTreeMap<PluginName, LivePlugin>,
     /// Files that provide no live plugin.
     pub failed: BTreeMap<FileName, FailedFile>,
+    /// Files that are being loaded; what they provided before is live or failed meanwhile.
+    pub loading: BTreeMap<FileName, LoadingFile>,
     /// Generations that were replaced or removed, as long as they have calls to finish.
     pub draining: Vec<Weak<Generation>>,
 }
@@ -51,25 +53,56 @@ pub struct FailedFile {
     pub reason: String,
 }
 
+/// A file whose content is being compiled and tried out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoadingFile {
+    /// By its manifest.
+    pub plugin: PluginName,
+    /// By its manifest.
+    pub version: String,
+    /// Of the content.
+    pub hash: ContentHash,
+}
+
+/// What the next moment will hold.
+#[derive(Debug)]
+pub(super) struct Draft {
+    pub(super) plugins: BTreeMap<PluginName, LivePlugin>,
+    pub(super) failed: BTreeMap<FileName, FailedFile>,
+}
+
 impl Snapshot {
-    /// Makes the moment after this one, with `plugins` and `failed` in place of what was.
+    /// Starts the next moment with what holds now.
+    pub(super) fn draft(&self) -> Draft {
+        Draft { plugins: self.plugins.clone(), failed: self.failed.clone() }
+    }
+
+    /// Makes the moment after this one, and returns with it the generations that take no calls any more.
     ///
     /// # Errors
     /// When two plugins claim one path. `last` is the one to refuse: the others were there before.
     pub(super) fn next(
         &self,
-        plugins: BTreeMap<PluginName, LivePlugin>,
-        failed: BTreeMap<FileName, FailedFile>,
+        draft: Draft,
+        loading: BTreeMap<FileName, LoadingFile>,
         last: Option<&PluginName>,
         bounds: Bounds<'_>,
-    ) -> Result<Self, BuildTableError> {
+    ) -> Result<(Self, Vec<Arc<Generation>>), BuildTableError> {
+        let Draft { plugins, failed } = draft;
         let before = plugins.iter().filter(|(name, _)| Some(*name) != last).map(|(_, plugin)| plugin);
         let ordered = before.chain(last.and_then(|name| plugins.get(name)));
-        let routes = RouteTable::build(ordered.map(|plugin| &plugin.mounted), bounds)?;
+        let routes = Arc::new(RouteTable::build(ordered.map(|plugin| &plugin.mounted), bounds)?);
         let replaced = self.plugins.values().map(|plugin| &plugin.mounted.generation);
         let still_live = |old: &Arc<Generation>| plugins.values().any(|new| Arc::ptr_eq(&new.mounted.generation, old));
-        let gone = replaced.filter(|generation| !still_live(generation)).map(Arc::downgrade);
-        let draining = self.draining.iter().filter(|weak| weak.strong_count() > 0).cloned().chain(gone).collect();
-        Ok(Self { routes, plugins, failed, draining })
+        let gone: Vec<_> = replaced.filter(|generation| !still_live(generation)).cloned().collect();
+        let finishing = self.draining.iter().filter(|weak| weak.strong_count() > 0).cloned();
+        let draining = finishing.chain(gone.iter().map(Arc::downgrade)).collect();
+        Ok((Self { routes, plugins, failed, loading, draining }, gone))
+    }
+
+    /// Makes the moment after this one, in which other files are being loaded.
+    pub(super) fn with_loading(&self, loading: BTreeMap<FileName, LoadingFile>) -> Self {
+        let Draft { plugins, failed } = self.draft();
+        Self { routes: Arc::clone(&self.routes), plugins, failed, loading, draining: self.draining.clone() }
     }
 }

@@ -4,6 +4,7 @@
 //! A file that is refused changes nothing that serves. It owns all its state and takes no lock; it runs on a
 //! thread of its own, so it may wait for the disk.
 
+mod publish;
 mod removal;
 mod roll_back;
 
@@ -12,16 +13,16 @@ use std::{
     sync::Arc,
 };
 
-use backplane_runtime::{ContentHash, Described, PluginName, Source, describe};
+use backplane_runtime::{ContentHash, Generation, PluginName, Source, describe};
 use tokio::{sync::mpsc, task::JoinSet};
 
 use super::{
-    Command, FailedFile, Live, LivePlugin, RollBackError, Snapshot,
-    load::{Attempt, Outcome, Purpose, mount_of, settings_of},
+    Command, FailedFile, Live, LivePlugin, LoadingFile, RollBackError,
+    load::{Attempt, Candidate, Outcome, Purpose, mount_of, settings_of},
 };
 use crate::{
     app::App,
-    dispatch::{Bounds, BuildTableError, Mounted},
+    dispatch::{BuildTableError, Mounted},
     folder::{Arrival, Change, FileName},
     problem::Chain,
     versions::VersionRecord,
@@ -40,6 +41,8 @@ struct File {
     provides: Option<PluginName>,
     /// What to try again when another plugin goes.
     waiting: Option<Arrival>,
+    /// The newest attempt, until it has ended.
+    loading: Option<LoadingFile>,
 }
 
 /// The supervisor's state.
@@ -76,6 +79,7 @@ impl Supervisor {
                     None => return,
                 },
             }
+            self.show_loading();
         }
     }
 
@@ -117,8 +121,14 @@ impl Supervisor {
     fn next_ticket(&mut self, file: &FileName, hash: Option<ContentHash>) -> u64 {
         self.last_ticket += 1;
         let ticket = self.last_ticket;
-        let known = self.files.entry(file.clone()).or_insert(File { ticket, hash, provides: None, waiting: None });
-        (known.ticket, known.hash, known.waiting) = (ticket, hash, None);
+        let known = self.files.entry(file.clone()).or_insert(File {
+            ticket,
+            hash,
+            provides: None,
+            waiting: None,
+            loading: None,
+        });
+        (known.ticket, known.hash, known.waiting, known.loading) = (ticket, hash, None, None);
         ticket
     }
 
@@ -144,8 +154,8 @@ impl Supervisor {
         let refusal = |reason: String| FailedFile { hash: Some(arrival.hash), ..failed(&file, reason) };
         let described = describe(&arrival.bytes, arrival.sidecar.as_deref())
             .map_err(|error| Refusal { failed: refusal(error.to_string()), try_again: false })?;
-        let Described { manifest, warnings, .. } = described;
-        for warning in warnings {
+        let manifest = &described.manifest;
+        for warning in &described.warnings {
             tracing::warn!(file = %file, plugin = %manifest.name, "{warning}");
         }
         let named = |reason: String| FailedFile {
@@ -168,10 +178,10 @@ impl Supervisor {
             known.provides = Some(manifest.name.clone());
         }
         let source = Source { bytes: arrival.bytes.clone(), hash: arrival.hash, sidecar: arrival.sidecar.clone() };
-        if let Some((source, manifest)) = self.pinned(&manifest.name, arrival.hash) {
-            return Ok(Attempt { ticket, file, source, manifest, purpose: Purpose::Pinned });
+        if let Some(candidate) = self.pinned(&manifest.name, arrival.hash) {
+            return Ok(Attempt { ticket, file, candidate, purpose: Purpose::Pinned });
         }
-        Ok(Attempt { ticket, file, source, manifest, purpose: Purpose::Arrival })
+        Ok(Attempt { ticket, file, candidate: Candidate::new(source, described), purpose: Purpose::Arrival })
     }
 
     fn is_disabled(&self, plugin: &PluginName) -> bool {
@@ -184,7 +194,7 @@ impl Supervisor {
     }
 
     /// Returns the version that the operator chose in place of the file's content `hash`.
-    fn pinned(&self, plugin: &PluginName, hash: ContentHash) -> Option<(Source, backplane_runtime::Manifest)> {
+    fn pinned(&self, plugin: &PluginName, hash: ContentHash) -> Option<Candidate> {
         let chosen = self.app.versions.pinned(plugin, hash)?;
         self.kept(plugin, chosen)
             .inspect_err(|error| {
@@ -194,45 +204,47 @@ impl Supervisor {
     }
 
     /// Reads a version that is kept.
-    fn kept(
-        &self,
-        plugin: &PluginName,
-        hash: ContentHash,
-    ) -> Result<(Source, backplane_runtime::Manifest), RollBackError> {
+    fn kept(&self, plugin: &PluginName, hash: ContentHash) -> Result<Candidate, RollBackError> {
         let history = self.app.versions.history(plugin);
         let record = history.find(hash).ok_or(RollBackError::UnknownVersion)?;
         let bytes = self.app.versions.get_content(hash).map_err(|error| RollBackError::Load(error.to_string()))?;
         let described =
             describe(&bytes, record.sidecar.as_deref()).map_err(|error| RollBackError::Load(error.to_string()))?;
-        Ok((Source { bytes, hash, sidecar: record.sidecar.clone() }, described.manifest))
+        Ok(Candidate::new(Source { bytes, hash, sidecar: record.sidecar.clone() }, described))
     }
 
     fn start(&mut self, attempt: Attempt) {
-        let settings = settings_of(self.app.config.plugin.get(&attempt.manifest.name));
+        if let Some(known) = self.files.get_mut(&attempt.file) {
+            let Candidate { source, manifest, .. } = &attempt.candidate;
+            let (plugin, version) = (manifest.name.clone(), manifest.version.to_string());
+            known.loading = Some(LoadingFile { plugin, version, hash: source.hash });
+        }
+        let settings = settings_of(self.app.config.plugin.get(&attempt.candidate.manifest.name));
         self.loads.spawn(attempt.run(Arc::clone(&self.app.runtime), settings));
     }
 
     fn finish(&mut self, outcome: Outcome) {
         let ticket = outcome.ticket;
-        let newest = self.files.get(&outcome.file).is_some_and(|file| file.ticket == ticket);
-        match (newest, outcome) {
-            (true, outcome) => self.decide(outcome),
-            (false, Outcome { purpose: Purpose::RollBack(reply), .. }) => {
+        match (self.files.get_mut(&outcome.file).filter(|file| file.ticket == ticket), outcome) {
+            (Some(newest), outcome) => {
+                newest.loading = None;
+                self.decide(outcome);
+            }
+            (None, Outcome { purpose: Purpose::RollBack(reply), .. }) => {
                 let _gone = reply.send(Err(RollBackError::Superseded));
             }
-            (false, _) => {}
+            (None, _) => {}
         }
         self.settle(ticket);
     }
 
     fn decide(&mut self, outcome: Outcome) {
-        let Outcome { file, plugin, version, source, purpose, result, .. } = outcome;
+        let Outcome { file, plugin, version, source, imports_kv, purpose, result, .. } = outcome;
         let published = match result {
             Ok(generation) => {
                 let chosen = matches!(purpose, Purpose::Pinned | Purpose::RollBack(_));
                 let rolled_back = chosen && self.files.get(&file).is_some_and(|known| known.hash != Some(source.hash));
-                let mount = mount_of(&plugin, self.app.config.plugin.get(&plugin));
-                let mounted = Mounted { mount, generation };
+                let mounted = self.mount(&plugin, generation, imports_kv);
                 self.go_live(&file, &plugin, mounted, rolled_back, &purpose).map_err(|error| (error.to_string(), true))
             }
             Err(error) => Err((Chain(&error).to_string(), false)),
@@ -264,6 +276,17 @@ impl Supervisor {
         }
     }
 
+    /// Gives a generation its place: under a path, and in the store.
+    fn mount(&self, plugin: &PluginName, generation: Arc<Generation>, imports_kv: bool) -> Mounted {
+        let mount = mount_of(plugin, self.app.config.plugin.get(plugin));
+        let mounted = Mounted { mount, generation, state: Arc::new(self.app.state_of(plugin)), imports_kv };
+        if let Err(error) = mounted.open_state() {
+            let error = Chain(&error).to_string();
+            tracing::warn!(%plugin, error, "the store does not open for the plugin: trying again and again");
+        }
+        mounted
+    }
+
     /// Publishes a generation in place of whatever `file` provided before.
     fn go_live(
         &mut self,
@@ -280,11 +303,11 @@ impl Supervisor {
         };
         let version = mounted.generation.manifest().version.to_string();
         let live = LivePlugin { file: file.clone(), mounted, newest_failure, rolled_back };
-        let (mut plugins, mut failed) = (current.plugins.clone(), current.failed.clone());
-        plugins.retain(|_, other| other.file != *file);
-        plugins.insert(plugin.clone(), live);
-        failed.remove(file);
-        self.publish(&current, plugins, failed, Some(plugin))?;
+        let mut draft = current.draft();
+        draft.plugins.retain(|_, other| other.file != *file);
+        draft.plugins.insert(plugin.clone(), live);
+        draft.failed.remove(file);
+        self.publish(&current, draft, Some(plugin))?;
         tracing::info!(%plugin, version, file = %file, rolled_back, "live");
         if let Some(known) = self.files.get_mut(file)
             && known.provides.as_ref() != Some(plugin)
@@ -296,42 +319,19 @@ impl Supervisor {
         Ok(())
     }
 
-    fn publish(
-        &self,
-        current: &Snapshot,
-        plugins: BTreeMap<PluginName, LivePlugin>,
-        failed: BTreeMap<FileName, FailedFile>,
-        last: Option<&PluginName>,
-    ) -> Result<(), BuildTableError> {
-        let http = &self.app.config.http;
-        let bounds = Bounds {
-            limits: self.app.runtime.limits(),
-            body_bytes: http.body_bytes,
-            body_bytes_max: http.body_bytes_max,
-        };
-        let next = current.next(plugins, failed, last, bounds)?;
-        let before = current.plugins.values().map(|plugin| &plugin.mounted.generation);
-        let stays = |old: &Arc<_>| next.plugins.values().any(|new| Arc::ptr_eq(&new.mounted.generation, old));
-        let gone: Vec<_> = before.filter(|old| !stays(old)).cloned().collect();
-        self.live().publish(next);
-        gone.iter().for_each(|generation| generation.retire());
-        Ok(())
-    }
-
     /// Shows why a file is not used. What serves goes on serving. A file that will be tried again keeps its claim
     /// on the plugin's name.
     fn refuse(&mut self, file: &FileName, why: &FailedFile, try_again: bool) {
         tracing::warn!(file = %file, plugin = why.name, reason = why.reason, "refused");
         let current = self.live().snapshot();
-        let (mut plugins, mut failed) = (current.plugins.clone(), current.failed.clone());
-        match plugins.values_mut().find(|plugin| plugin.file == *file) {
+        let mut draft = current.draft();
+        let served = draft.plugins.values_mut().find(|plugin| plugin.file == *file);
+        let serves = served.is_some();
+        match served {
             Some(plugin) => plugin.newest_failure = Some(why.reason.clone()),
-            None => drop(failed.insert(file.clone(), why.clone())),
+            None => drop(draft.failed.insert(file.clone(), why.clone())),
         }
-        let serves = plugins.values().any(|plugin| plugin.file == *file);
-        if let Err(error) = self.publish(&current, plugins, failed, None) {
-            tracing::error!(%error, "the live plugins contradict each other");
-        }
+        self.publish_rest(&current, draft);
         if !serves && !try_again && !self.fall_back(file, why) {
             self.release(file);
         }
@@ -351,11 +351,11 @@ impl Supervisor {
         // What failed is not tried again in its own place.
         let earlier = was_live.filter(|version| Some(version.hash) != why.hash);
         let Some(version) = earlier else { return false };
-        let Ok((source, manifest)) = self.kept(&plugin, version.hash) else { return false };
+        let Ok(candidate) = self.kept(&plugin, version.hash) else { return false };
         let Some(known) = self.files.get_mut(file) else { return false };
         known.provides = Some(plugin);
         let ticket = known.ticket;
-        self.start(Attempt { ticket, file: file.clone(), source, manifest, purpose: Purpose::Fallback });
+        self.start(Attempt { ticket, file: file.clone(), candidate, purpose: Purpose::Fallback });
         true
     }
 

@@ -8,7 +8,7 @@ use backplane_runtime::{
 };
 use serde::Serialize;
 
-use super::{FailedFile, LivePlugin, Snapshot};
+use super::{FailedFile, LivePlugin, LoadingFile, Snapshot};
 use crate::folder::FileName;
 
 /// What a plugin is doing.
@@ -19,6 +19,8 @@ pub enum PluginState {
     Live,
     /// Its file was refused, and no earlier version is live.
     Failed,
+    /// Its file is being compiled and tried out. What was live before is another entry.
+    Loading,
     /// It was replaced or removed, and finishes the calls that it has.
     Draining,
 }
@@ -72,14 +74,16 @@ pub struct RouteView {
 }
 
 impl Snapshot {
-    /// Returns every live plugin, every failed file, and every draining generation that has calls to finish.
+    /// Returns every live plugin, every failed file, every file that is being loaded, and every draining generation
+    /// that has calls to finish.
     pub fn views(&self) -> Vec<PluginView> {
         let live = self.plugins.values().map(PluginView::of_live);
         let failed = self.failed.iter().map(|(file, failed)| PluginView::of_failed(file, failed));
-        live.chain(failed).chain(self.draining()).collect()
+        let loading = self.loading.iter().map(|(file, loading)| PluginView::of_loading(file, loading));
+        live.chain(failed).chain(loading).chain(self.draining()).collect()
     }
 
-    /// Returns the plugin `name`: live, else failed, else draining.
+    /// Returns the plugin `name` as it was decided on: live, else failed, else draining.
     pub fn view(&self, name: &str) -> Option<PluginView> {
         let live = self.plugins.iter().find(|(plugin, _)| plugin.as_str() == name);
         let failed = || self.failed.iter().find(|(_, failed)| failed.name == name);
@@ -129,12 +133,30 @@ impl PluginView {
 
     fn of_failed(file: &FileName, failed: &FailedFile) -> Self {
         Self {
-            name: failed.name.clone(),
             version: failed.version.clone(),
-            description: None,
             hash: failed.hash.map(|hash| hash.to_string()),
-            state: PluginState::Failed,
             reason: Some(failed.reason.clone()),
+            ..Self::of_file(file, failed.name.clone(), PluginState::Failed)
+        }
+    }
+
+    fn of_loading(file: &FileName, loading: &LoadingFile) -> Self {
+        Self {
+            version: Some(loading.version.clone()),
+            hash: Some(loading.hash.to_string()),
+            ..Self::of_file(file, loading.plugin.to_string(), PluginState::Loading)
+        }
+    }
+
+    /// Describes a file that answers nothing.
+    fn of_file(file: &FileName, name: String, state: PluginState) -> Self {
+        Self {
+            name,
+            version: None,
+            description: None,
+            hash: None,
+            state,
+            reason: None,
             file: Some(file.to_string()),
             rolled_back: false,
             mount: None,

@@ -43,15 +43,22 @@ codes! {
     PAYLOAD_TOO_LARGE = "payload_too_large", PAYLOAD_TOO_LARGE, "Body too large";
     UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "Media type not supported";
     INVALID_PLUGIN = "invalid_plugin", UNPROCESSABLE_ENTITY, "Not a plugin that this host can load";
+    IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused", UNPROCESSABLE_ENTITY, "The idempotency key belongs to another request";
     HEADERS_TOO_LARGE = "headers_too_large", REQUEST_HEADER_FIELDS_TOO_LARGE, "Headers too large";
     INTERNAL = "internal", INTERNAL_SERVER_ERROR, "Internal server error";
     PLUGIN_FAILED = "plugin_failed", INTERNAL_SERVER_ERROR, "The plugin failed";
     PLUGIN_INVALID_RESPONSE = "plugin_invalid_response", INTERNAL_SERVER_ERROR, "The plugin's response is not valid";
     PLUGIN_OUT_OF_MEMORY = "plugin_out_of_memory", INTERNAL_SERVER_ERROR, "The plugin reached its memory limit";
     PLUGIN_BUSY = "plugin_busy", SERVICE_UNAVAILABLE, "The plugin has no free place";
+    STATE_UNAVAILABLE = "state_unavailable", SERVICE_UNAVAILABLE, "The plugin's state cannot be read or written";
+    STORE_BUSY = "store_busy", SERVICE_UNAVAILABLE, "Too many writes are waiting";
+    TRANSACTION_CONFLICT = "transaction_conflict", SERVICE_UNAVAILABLE, "Other calls changed the same state";
+    OUTCOME_UNKNOWN = "outcome_unknown", SERVICE_UNAVAILABLE, "It is not known whether the request took effect";
+    STORE_FAILING = "store_failing", SERVICE_UNAVAILABLE, "The store cannot write";
     STARTING = "starting", SERVICE_UNAVAILABLE, "The server is starting";
     SHUTTING_DOWN = "shutting_down", SERVICE_UNAVAILABLE, "The server is shutting down";
     PLUGIN_TIMEOUT = "plugin_timeout", GATEWAY_TIMEOUT, "The plugin reached its time limit";
+    QUOTA_EXCEEDED = "quota_exceeded", INSUFFICIENT_STORAGE, "The plugin keeps as much as it may";
 }
 
 #[cfg(test)]

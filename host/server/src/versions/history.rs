@@ -4,13 +4,12 @@
 
 use backplane_runtime::ContentHash;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
 /// Most versions kept of a plugin.
 pub const VERSIONS_MAX: usize = 5;
 
 /// One version of a plugin. Its hash is its identity: the same content with another sidecar takes its place.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VersionRecord {
     /// The content.
     pub hash: ContentHash,
@@ -19,14 +18,13 @@ pub struct VersionRecord {
     /// Name of the file that it came as.
     pub file: String,
     /// Text of the manifest that lay beside the file.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sidecar: Option<String>,
     /// When it last went live.
     pub loaded_at: Timestamp,
 }
 
 /// The operator's choice of another version than the one in the folder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pin {
     /// The version that is live.
     pub chosen: ContentHash,
@@ -35,7 +33,7 @@ pub struct Pin {
 }
 
 /// What is known of a plugin's versions.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct History {
     /// At most [`VERSIONS_MAX`], the latest deployment first.
     pub versions: Vec<VersionRecord>,

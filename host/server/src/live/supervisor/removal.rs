@@ -1,31 +1,27 @@
 //! What happens when a plugin's file goes: its routes go too, unless another file brings the same plugin.
 
-use std::collections::BTreeMap;
-
 use backplane_runtime::{PluginName, Source, describe};
 
 use super::Supervisor;
 use crate::{
     folder::{Arrival, FileName},
-    live::{FailedFile, LivePlugin, Snapshot},
+    live::{Snapshot, snapshot::Draft},
 };
 
 impl Supervisor {
     pub(super) fn remove(&mut self, file: &FileName) {
         let Some(known) = self.files.remove(file) else { return };
         let current = self.live().snapshot();
-        let (mut plugins, mut failed) = (current.plugins.clone(), current.failed.clone());
-        failed.remove(file);
+        let mut draft = current.draft();
+        draft.failed.remove(file);
         // Another file with the same plugin takes over without a gap: it publishes in place of this one.
         let heir = known.provides.as_ref().and_then(|plugin| self.heir(plugin));
         if let Some(heir) = heir {
-            self.hand_over(&current, plugins, failed, file, &heir);
+            self.hand_over(&current, draft, file, &heir);
             return;
         }
-        plugins.retain(|_, plugin| plugin.file != *file);
-        if let Err(error) = self.publish(&current, plugins, failed, None) {
-            tracing::error!(%error, "the live plugins contradict each other");
-        }
+        draft.plugins.retain(|_, plugin| plugin.file != *file);
+        self.publish_rest(&current, draft);
         if let Some(plugin) = known.provides {
             tracing::info!(%plugin, file = %file, "removed");
             if let Err(error) = self.app.versions.record_removed(&plugin) {
@@ -45,23 +41,14 @@ impl Supervisor {
     }
 
     /// Lets `heir` provide what `file` did: the generation stays live until the heir's own is.
-    fn hand_over(
-        &mut self,
-        current: &Snapshot,
-        mut plugins: BTreeMap<PluginName, LivePlugin>,
-        mut failed: BTreeMap<FileName, FailedFile>,
-        file: &FileName,
-        heir: &FileName,
-    ) {
-        failed.remove(heir);
-        let inherited = plugins.values_mut().find(|plugin| plugin.file == *file);
+    fn hand_over(&mut self, current: &Snapshot, mut draft: Draft, file: &FileName, heir: &FileName) {
+        draft.failed.remove(heir);
+        let inherited = draft.plugins.values_mut().find(|plugin| plugin.file == *file);
         let hash = inherited.map(|plugin| {
             plugin.file = heir.clone();
             plugin.mounted.generation.hash()
         });
-        if let Err(error) = self.publish(current, plugins, failed, None) {
-            tracing::error!(%error, "the live plugins contradict each other");
-        }
+        self.publish_rest(current, draft);
         let arrival = self.files.get_mut(heir).and_then(|known| known.waiting.take());
         match arrival {
             // A renamed file: what is live is what it holds.

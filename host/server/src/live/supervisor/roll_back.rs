@@ -1,13 +1,13 @@
 //! An operator's choice of an earlier version.
 
-use backplane_runtime::{ContentHash, Manifest, PluginName, Source};
+use backplane_runtime::{ContentHash, PluginName};
 
 use super::Supervisor;
 use crate::{
     folder::FileName,
     live::{
         Command, RollBackError,
-        load::{Attempt, Purpose},
+        load::{Attempt, Candidate, Purpose},
     },
 };
 
@@ -15,10 +15,10 @@ impl Supervisor {
     pub(super) fn obey(&mut self, command: Command) {
         let Command::RollBack { plugin, to, reply } = command;
         match self.prepare_roll_back(&plugin, to) {
-            Ok((file, source, manifest)) => {
+            Ok((file, candidate)) => {
                 let hash = self.files.get(&file).and_then(|known| known.hash);
                 let ticket = self.next_ticket(&file, hash);
-                self.start(Attempt { ticket, file, source, manifest, purpose: Purpose::RollBack(reply) });
+                self.start(Attempt { ticket, file, candidate, purpose: Purpose::RollBack(reply) });
             }
             Err(error) => drop(reply.send(Err(error))),
         }
@@ -28,7 +28,7 @@ impl Supervisor {
         &self,
         plugin: &PluginName,
         to: Option<ContentHash>,
-    ) -> Result<(FileName, Source, Manifest), RollBackError> {
+    ) -> Result<(FileName, Candidate), RollBackError> {
         let current = self.live().snapshot();
         let live = current.plugins.get(plugin).ok_or(RollBackError::UnknownPlugin)?;
         let wanted = match to {
@@ -38,8 +38,7 @@ impl Supervisor {
                 history.previous().ok_or(RollBackError::NoEarlierVersion)?.hash
             }
         };
-        let (source, manifest) = self.kept(plugin, wanted)?;
-        Ok((live.file.clone(), source, manifest))
+        Ok((live.file.clone(), self.kept(plugin, wanted)?))
     }
 
     /// Writes the operator's choice down, so that a restart keeps it. The file's own content is no choice.

@@ -1,0 +1,244 @@
+//! One plugin's state: the runtime's keyspace over the store's space.
+//!
+//! There is one [`PluginState`] for each live plugin, and all its calls share it. A call whose answer is to be kept has
+//! a [`Recorded`] of its own around it.
+
+use std::{
+    fmt,
+    future::ready,
+    sync::{Arc, OnceLock, atomic::Ordering},
+    time::Duration,
+};
+
+use backplane_runtime::{
+    PluginName, Response,
+    keyspace::{BoxFuture, CommitError, KeyRange, Keyspace, Order, Row, Rows, Snapshot, StateUnavailable, Transaction},
+};
+use backplane_store::{Commit, NewReply, Quota, Reply, ReplyKey, Space, Store, StoreError};
+
+use super::translate;
+use crate::{clock::Clock, dispatch::check_response};
+
+/// One plugin's part of the store.
+pub struct PluginState {
+    store: Arc<Store>,
+    plugin: PluginName,
+    quota: Quota,
+    clock: Clock,
+    /// How long an answer is kept.
+    reply_ttl: Duration,
+    /// Empty until the store has given the plugin its place.
+    space: OnceLock<Arc<Space>>,
+}
+
+/// The store has not given the plugin its place, and is asked again and again.
+#[derive(Debug, thiserror::Error)]
+#[error("the store could not be opened for plugin `{0}`")]
+struct NotOpened(PluginName);
+
+/// Under what an answer is kept, and for which request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReplyRecord {
+    /// Who called; empty for nobody in particular.
+    pub principal: String,
+    /// Method and path of the route.
+    pub route: String,
+    /// What the client chose.
+    pub key: String,
+    /// What the request was.
+    pub fingerprint: [u8; 32],
+}
+
+impl PluginState {
+    /// Makes the state of `plugin`. It cannot be used before it is opened.
+    pub fn new(store: Arc<Store>, plugin: PluginName, quota: Quota, clock: Clock, reply_ttl: Duration) -> Self {
+        Self { store, plugin, quota, clock, reply_ttl, space: OnceLock::new() }
+    }
+
+    /// Gives the plugin its place in the store, if it has none yet. Blocks: call it where a thread may wait.
+    ///
+    /// # Errors
+    /// When the store cannot be written. Calls are answered `state_unavailable` until it can.
+    pub fn open(&self) -> Result<(), StoreError> {
+        if self.space.get().is_none() {
+            // The supervisor is a task, though on a thread of its own.
+            let space = tokio::task::block_in_place(|| self.store.space(self.plugin.as_str(), self.quota))?;
+            self.space.get_or_init(|| space);
+        }
+        Ok(())
+    }
+
+    /// Returns whether it can be used.
+    pub fn is_open(&self) -> bool {
+        self.space.get().is_some()
+    }
+
+    /// Finds the answer that is kept under the name of `record`.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn find_reply(&self, record: &ReplyRecord) -> Result<Option<Reply>, StateUnavailable> {
+        let mut snapshot = self.store.snapshot(self.space()?, self.now_ms()).await.map_err(translate::unavailable)?;
+        snapshot.find_reply(record.name()).map_err(translate::unavailable)
+    }
+
+    fn space(&self) -> Result<&Arc<Space>, StateUnavailable> {
+        self.space.get().ok_or_else(|| translate::unavailable(NotOpened(self.plugin.clone())))
+    }
+
+    fn now_ms(&self) -> i64 {
+        self.clock.now().as_millisecond()
+    }
+
+    /// Hands a transaction to the writer, with the answer where `record` says so.
+    fn submit(
+        &self,
+        transaction: Transaction,
+        answer: Option<&Response>,
+        record: Option<&ReplyRecord>,
+    ) -> BoxFuture<'static, Result<(), CommitError>> {
+        let mark = transaction.mark.clone();
+        let commit = self.commit_of(transaction, answer, record);
+        match commit.and_then(|commit| self.store.commit(commit).map_err(translate::commit_error)) {
+            Ok(pending) => Box::pin(async { pending.await.map(drop).map_err(translate::commit_error) }),
+            Err(error) => {
+                if let Some(mark) = mark {
+                    mark.store(REFUSED, Ordering::Release);
+                }
+                Box::pin(ready(Err(error)))
+            }
+        }
+    }
+
+    fn commit_of(
+        &self,
+        transaction: Transaction,
+        answer: Option<&Response>,
+        record: Option<&ReplyRecord>,
+    ) -> Result<Commit, CommitError> {
+        // Nothing is written for an answer that cannot be sent.
+        if let Some(answer) = answer {
+            check_response(answer).map_err(|fault| CommitError::Refused(Box::new(fault)))?;
+        }
+        let space = self.space().map_err(|StateUnavailable(source)| CommitError::Unavailable(source))?;
+        let Transaction { snapshot, now_ms, reads, ranges, writes, mark } = transaction;
+        let now_ms = now_ms.unwrap_or_else(|| self.now_ms());
+        Ok(Commit {
+            space: Arc::clone(space),
+            snapshot,
+            now_ms,
+            reads: reads.into_iter().map(translate::key_read).collect(),
+            ranges: ranges.into_iter().map(translate::range_read).collect(),
+            writes: writes.into_iter().map(translate::key_write).collect(),
+            reply: answer.zip(record).map(|(answer, record)| record.to_reply(answer, now_ms, self.reply_ttl)),
+            mark,
+        })
+    }
+}
+
+impl fmt::Debug for PluginState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PluginState({})", self.plugin)
+    }
+}
+
+/// What a mark says of a transaction that came to nothing.
+const REFUSED: i64 = -1;
+
+impl Keyspace for PluginState {
+    fn snapshot(&self) -> BoxFuture<'_, Result<Box<dyn Snapshot>, StateUnavailable>> {
+        Box::pin(async {
+            let snapshot = self.store.snapshot(self.space()?, self.now_ms()).await;
+            Ok(Box::new(Opened(snapshot.map_err(translate::unavailable)?)) as Box<dyn Snapshot>)
+        })
+    }
+
+    fn records_answer(&self) -> bool {
+        false
+    }
+
+    fn commit(
+        &self,
+        transaction: Transaction,
+        answer: Option<&Response>,
+    ) -> BoxFuture<'static, Result<(), CommitError>> {
+        self.submit(transaction, answer, None)
+    }
+}
+
+/// The state of a plugin for one call, whose answer is kept with what it commits.
+pub struct Recorded {
+    /// The plugin's.
+    pub state: Arc<PluginState>,
+    /// Under what the answer is kept.
+    pub record: ReplyRecord,
+}
+
+impl Keyspace for Recorded {
+    fn snapshot(&self) -> BoxFuture<'_, Result<Box<dyn Snapshot>, StateUnavailable>> {
+        self.state.snapshot()
+    }
+
+    fn records_answer(&self) -> bool {
+        true
+    }
+
+    fn commit(
+        &self,
+        transaction: Transaction,
+        answer: Option<&Response>,
+    ) -> BoxFuture<'static, Result<(), CommitError>> {
+        self.state.submit(transaction, answer, Some(&self.record))
+    }
+}
+
+impl ReplyRecord {
+    fn name(&self) -> ReplyKey<'_> {
+        ReplyKey { principal: &self.principal, route: &self.route, key: &self.key }
+    }
+
+    fn to_reply(&self, answer: &Response, now_ms: i64, ttl: Duration) -> NewReply {
+        let reply = Reply {
+            fingerprint: self.fingerprint.to_vec(),
+            status: answer.status,
+            headers: answer.headers.clone(),
+            body: answer.body.clone(),
+        };
+        let ttl_ms = i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX);
+        NewReply::new(self.name(), reply, now_ms.saturating_add(ttl_ms))
+    }
+}
+
+/// The store's snapshot, as the runtime reads it.
+struct Opened(backplane_store::Snapshot);
+
+impl Snapshot for Opened {
+    fn sequence(&self) -> i64 {
+        self.0.sequence()
+    }
+
+    fn now_ms(&self) -> i64 {
+        self.0.now_ms()
+    }
+
+    fn get(&mut self, bucket: &str, key: &[u8]) -> Result<Option<Row>, StateUnavailable> {
+        let found = self.0.get(bucket, key).map_err(translate::unavailable)?;
+        Ok(found.map(translate::row))
+    }
+
+    fn list(
+        &mut self,
+        bucket: &str,
+        range: &KeyRange,
+        order: Order,
+        rows_max: usize,
+        bytes_max: usize,
+    ) -> Result<Rows, StateUnavailable> {
+        let (range, order) = (translate::range(range.clone()), translate::order(order));
+        let listed = self.0.list(bucket, &range, order, rows_max, bytes_max).map_err(translate::unavailable)?;
+        Ok(translate::rows(listed))
+    }
+}
+
+#[cfg(test)]
+mod tests;

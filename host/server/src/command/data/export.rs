@@ -1,0 +1,79 @@
+//! `backplane data export`: the keys of one plugin as JSON Lines.
+
+use std::{
+    io::{self, BufWriter, Write},
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, ensure};
+use backplane_store::{CommandStore, ExportError};
+use clap::Args;
+use tempfile::NamedTempFile;
+
+use super::never_kept;
+use crate::{clock::Clock, command::database::DatabaseArgs};
+
+/// Arguments of `backplane data export`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Each line is {\"bucket\", \"key\", \"value\"}, ordered by bucket and key, all of one moment; \"value_base64\" stands for a
+value that is not UTF-8, and \"expires_at_ms\" with a key that has an end. The server may run meanwhile.
+
+Examples:
+  backplane data export orders --data /var/lib/backplane --out orders.jsonl
+  backplane data export orders | jq -r 'select(.bucket == \"orders\") | .key'")]
+pub struct ExportArgs {
+    /// Name of the plugin, which need not be in the folder any more
+    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) database: DatabaseArgs,
+    /// File to write; it must not exist [default: standard output]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+/// Writes the keys, and how many they are to standard error.
+///
+/// # Errors
+/// When the plugin never kept anything, the database cannot be read, or the file cannot be written.
+pub fn run(args: &ExportArgs) -> anyhow::Result<()> {
+    let mut store = CommandStore::open(&args.database.path()?)?;
+    match &args.out {
+        Some(path) => to_file(&mut store, &args.name, path),
+        None => to_stdout(&mut store, &args.name),
+    }
+}
+
+fn to_stdout(store: &mut CommandStore, plugin: &str) -> anyhow::Result<()> {
+    match export(store, plugin, &mut BufWriter::new(io::stdout().lock())) {
+        Ok(keys) => eprintln!("Exported {keys} keys of {plugin}"),
+        // Who reads has seen enough, as `head` does.
+        Err(ExportError::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => {}
+        Err(error) => return Err(explain(error)),
+    }
+    Ok(())
+}
+
+/// Writes to a file that has its name when it is whole, and that nobody else can read.
+fn to_file(store: &mut CommandStore, plugin: &str, path: &Path) -> anyhow::Result<()> {
+    ensure!(!path.exists(), "{} exists: name a new file with --out, or delete that one", path.display());
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let failed = || format!("failed to write {}", path.display());
+    let mut file = NamedTempFile::with_prefix_in(".backplane-", folder).with_context(failed)?;
+    let keys = export(store, plugin, &mut BufWriter::new(file.as_file_mut())).map_err(explain)?;
+    file.as_file().sync_all().with_context(failed)?;
+    file.persist_noclobber(path).with_context(failed)?;
+    eprintln!("Exported {keys} keys of {plugin} to {}", path.display());
+    Ok(())
+}
+
+fn export(store: &mut CommandStore, plugin: &str, out: &mut dyn Write) -> Result<usize, ExportError> {
+    store.export(plugin, Clock::SYSTEM.now().as_millisecond(), out)
+}
+
+fn explain(error: ExportError) -> anyhow::Error {
+    match error {
+        ExportError::UnknownPlugin { plugin } => never_kept(&plugin),
+        error => error.into(),
+    }
+}

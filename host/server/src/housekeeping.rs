@@ -1,0 +1,82 @@
+//! What the server does to its store beside the requests: deletes what has expired, and opens what could not be opened.
+//!
+//! It deletes in small steps, so that nobody who writes waits for it. While there is nothing to do it sleeps, longer each
+//! time, up to a minute.
+
+use std::{sync::Arc, time::Duration};
+
+use backplane_store::{Collected, StoreError};
+use tokio::{task::spawn_blocking, time::sleep};
+
+use crate::{app::App, problem::Chain};
+
+/// Between two steps of what is not done yet: writes get their turns in between.
+const PAUSE_BETWEEN_STEPS: Duration = Duration::from_millis(20);
+/// After something was deleted, or while a plugin waits for its place in the store.
+const PAUSE_MIN: Duration = Duration::from_secs(1);
+/// When nothing has expired for a while.
+const PAUSE_MAX: Duration = Duration::from_secs(60);
+
+/// Keeps house until the process is told to stop.
+pub async fn run(app: Arc<App>) {
+    let mut pause = PAUSE_MIN;
+    loop {
+        tokio::select! {
+            () = app.shutdown.cancelled() => return,
+            () = sleep(pause) => {}
+        }
+        let all_open = open_states(&app).await;
+        let collected = app.store.collect(app.clock.now().as_millisecond()).await;
+        if let Err(error) = &collected {
+            // The writer says why, and the readiness too.
+            tracing::debug!(error = Chain(error).to_string(), "nothing that expired was deleted");
+        }
+        pause = pause_after(pause, &collected);
+        if !all_open {
+            pause = pause.min(PAUSE_MIN);
+        }
+    }
+}
+
+fn pause_after(pause: Duration, collected: &Result<Collected, StoreError>) -> Duration {
+    match collected {
+        Ok(Collected { more: true, .. }) => PAUSE_BETWEEN_STEPS,
+        Ok(Collected { keys, replies, .. }) if keys + replies > 0 => PAUSE_MIN,
+        Ok(_) | Err(_) => (pause * 2).clamp(PAUSE_MIN, PAUSE_MAX),
+    }
+}
+
+/// Opens the state of plugins for which the store could not be written before, and says whether all are open.
+async fn open_states(app: &Arc<App>) -> bool {
+    let snapshot = app.live.snapshot();
+    let mut all_open = true;
+    for plugin in snapshot.plugins.values().filter(|plugin| plugin.mounted.waits_for_state()) {
+        let mounted = plugin.mounted.clone();
+        let opened = spawn_blocking(move || mounted.open_state()).await;
+        all_open &= matches!(opened, Ok(Ok(())));
+    }
+    all_open
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn works_in_small_steps_and_sleeps_longer_and_longer() {
+        let deleted = |keys, more| {
+            let mut collected = Collected::default();
+            (collected.keys, collected.more) = (keys, more);
+            Ok(collected)
+        };
+        assert_eq!(pause_after(PAUSE_MAX, &deleted(500, true)), PAUSE_BETWEEN_STEPS);
+        assert_eq!(pause_after(PAUSE_BETWEEN_STEPS, &deleted(3, false)), PAUSE_MIN);
+        let mut pause = PAUSE_BETWEEN_STEPS;
+        let pauses = [0; 8].map(|keys| {
+            pause = pause_after(pause, &deleted(keys, false));
+            pause.as_secs()
+        });
+        assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 60, 60]);
+        assert_eq!(pause_after(PAUSE_MIN, &Err(StoreError::Busy)), 2 * PAUSE_MIN);
+    }
+}
