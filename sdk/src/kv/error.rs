@@ -42,7 +42,7 @@ pub enum Error {
     InvalidKey,
     /// The value has more than 1 MiB.
     ValueTooLarge,
-    /// The call reads or writes more than one transaction may.
+    /// The call reads or writes more than one transaction may, or all that run more than the host keeps for them.
     TransactionTooLarge,
     /// The value is not a decimal 64-bit integer, or the sum would not be one.
     NotAnInteger,

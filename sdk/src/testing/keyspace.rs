@@ -71,15 +71,20 @@ pub(super) fn run(
             meanwhile();
         }
         if transaction.has_failed() {
-            return Err(Problem::new(503, "state_unavailable", "the plugin's state cannot be read now"));
+            return Err(unavailable());
         }
         let response = outcome?;
         match change(|keyspace| keyspace.commit(transaction)) {
             Ok(()) => return Ok(response),
             Err(Refusal::Conflict) => {}
-            Err(refusal) => return Err(refusal.into()),
+            Err(Refusal::Failure(problem)) => return Err(problem),
         }
     }
+}
+
+/// Answers as a host whose store fails.
+fn unavailable() -> Problem {
+    Problem::new(503, "state_unavailable", "the plugin's state cannot be used now")
 }
 
 /// Runs something without a transaction, as `#[init]` does.
@@ -117,7 +122,7 @@ impl Keyspace {
             return Ok(());
         }
         if !self.is_available {
-            return Err(Refusal::Unavailable);
+            return Err(unavailable().into());
         }
         self.rows.commit(transaction)
     }
@@ -232,18 +237,5 @@ pub(crate) mod kv {
                 transaction.list(rows, Range::new(bucket, prefix, after, order), limit)
             })
         })
-    }
-}
-
-impl From<Refusal> for Problem {
-    fn from(refusal: Refusal) -> Self {
-        match refusal {
-            Refusal::Conflict => Self::new(503, "transaction_conflict", "what the call read has changed"),
-            Refusal::QuotaExceeded(resource) => {
-                Self::new(507, "quota_exceeded", format!("the plugin's state would have too many {resource}"))
-            }
-            Refusal::NotAnInteger => Self::new(500, "plugin_failed", "an increment met something that is no integer"),
-            Refusal::Unavailable => Self::new(503, "state_unavailable", "the plugin's state cannot be written now"),
-        }
     }
 }

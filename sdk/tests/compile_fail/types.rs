@@ -26,6 +26,11 @@ mod types {
         Ok(1)
     }
 
+    #[get("/state")]
+    fn plain_page() -> Result<kv::Page<String>> {
+        Ok(kv::Page::default())
+    }
+
     #[post("/5")]
     fn not_deserialized(Json(order): Json<Order>) -> NoContent {
         drop(order);

@@ -6,6 +6,7 @@ use std::ops::Bound;
 use super::range::Range;
 use super::rules;
 use super::transaction::{Change, Transaction};
+use crate::{Problem, Result};
 
 /// The keys of all buckets. None of them is past its time.
 pub(super) struct Rows {
@@ -35,12 +36,17 @@ struct Usage {
 pub(super) type Measure = (usize, i64);
 
 /// Why a transaction does not commit.
-#[derive(Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
+    /// What it read has changed: it runs again.
     Conflict,
-    QuotaExceeded(&'static str),
-    NotAnInteger,
-    Unavailable,
+    /// It is over, with what a host answers then.
+    Failure(Problem),
+}
+
+impl From<Problem> for Refusal {
+    fn from(problem: Problem) -> Self {
+        Self::Failure(problem)
+    }
 }
 
 impl Rows {
@@ -97,24 +103,24 @@ impl Rows {
         let after = self.usage_after(&writes);
         // What only takes away is let through, also where there is too much already.
         if after.keys > self.quota.keys && after.keys > self.usage.keys {
-            return Err(Refusal::QuotaExceeded("keys"));
+            return Err(over_quota("keys").into());
         }
         if after.bytes > self.quota.bytes && after.bytes > self.usage.bytes {
-            return Err(Refusal::QuotaExceeded("bytes"));
+            return Err(over_quota("bytes").into());
         }
         self.apply(writes);
         Ok(())
     }
 
     /// Commits what the test itself does.
-    pub(super) fn commit_at_once(&mut self, transaction: Transaction) -> Result<(), Refusal> {
+    pub(super) fn commit_at_once(&mut self, transaction: Transaction) -> Result<()> {
         let writes = self.resolve(transaction)?;
         self.apply(writes);
         Ok(())
     }
 
     /// Makes rows of changes; `None` where there will be none.
-    fn resolve(&self, transaction: Transaction) -> Result<Vec<(String, String, Option<Row>)>, Refusal> {
+    fn resolve(&self, transaction: Transaction) -> Result<Vec<(String, String, Option<Row>)>> {
         let version = self.version + 1;
         let mut writes = Vec::new();
         for (bucket, key, change) in transaction.into_writes() {
@@ -124,7 +130,9 @@ impl Rows {
                 Change::Increment { by } => {
                     let old = self.find(&bucket, &key);
                     let sum = rules::add(old.map(|row| row.value.as_slice()), by);
-                    let value = sum.map_err(|_| Refusal::NotAnInteger)?;
+                    let value = sum.map_err(|_| {
+                        Problem::new(500, "plugin_failed", "an increment met something that is no integer")
+                    })?;
                     Some(Row { value, version, expires_at_ms: old.and_then(|row| row.expires_at_ms) })
                 }
             };
@@ -157,6 +165,10 @@ impl Rows {
             };
         }
     }
+}
+
+fn over_quota(resource: &str) -> Problem {
+    Problem::new(507, "quota_exceeded", format!("the plugin's state would have too many {resource}"))
 }
 
 impl Usage {
