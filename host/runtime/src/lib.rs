@@ -5,8 +5,12 @@
 //! call. Once per call [`Generation::handle_http`] takes an instance, runs it within its limits, and puts it
 //! away.
 //!
-//! Invariants: a guest's bytes and behaviour are hostile at every step; no call takes a lock or waits without
-//! a bound; every guest runs under the ticker. This crate knows no HTTP status, no SQL and no folder.
+//! A call that uses its plugin's state is a transaction: `call` runs the handler until a run of it commits, over the
+//! port in [`keyspace`].
+//!
+//! Invariants: a guest's bytes and behaviour are hostile at every step; no call waits without a bound, and none takes a
+//! lock before its transaction was in another's way; every guest runs under the ticker. This crate knows no HTTP
+//! status, no SQL and no folder.
 
 mod admission;
 mod bindings;
