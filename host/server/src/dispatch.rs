@@ -54,8 +54,9 @@ pub async fn dispatch(app: &App, request: Request<Incoming>) -> ApiResult<Respon
     let call = Call { target, parts, params, body, deadline };
     match repeatable {
         None => {
-            let (target, keyspace) = (Arc::clone(&call.target), call.target.keyspace());
-            answer(app, &target, call.run(keyspace).await)
+            let keyspace = call.target.keyspace();
+            let (target, ended) = call.run(keyspace).await;
+            answer(app, &target, ended)
         }
         Some((replies, key)) => Box::pin(once::answer_once(app, call, replies, key)).await,
     }
@@ -71,7 +72,8 @@ struct Call {
 }
 
 impl Call {
-    async fn run(self, keyspace: Option<Arc<dyn Keyspace>>) -> Result<Answer, InvokeError> {
+    /// Runs the plugin's handler, and gives the route back for what is to be said about it.
+    async fn run(self, keyspace: Option<Arc<dyn Keyspace>>) -> (Arc<Target>, Result<Answer, InvokeError>) {
         let Self { target, parts, params, body, deadline } = self;
         let context = CallContext {
             request_id: parts.extensions.get::<RequestId>().map(ToString::to_string).unwrap_or_default(),
@@ -82,7 +84,8 @@ impl Call {
         };
         let on_abandon = if parts.method.is_safe() { OnAbandon::Cancel } else { OnAbandon::Finish };
         let guest_request = request::to_guest(&target, &parts, params, body.into());
-        target.generation.handle_http(guest_request, context, on_abandon).await
+        let ended = target.generation.handle_http(guest_request, context, on_abandon).await;
+        (target, ended)
     }
 }
 

@@ -43,7 +43,7 @@ pub(super) async fn answer_once(app: &App, call: Call, state: Arc<PluginState>, 
         return replay(&target, &record, reply);
     }
     let keyspace = Recorded { state: Arc::clone(&state), record: record.clone() };
-    match call.run(Some(Arc::new(keyspace))).await {
+    match call.run(Some(Arc::new(keyspace))).await.1 {
         Err(error @ InvokeError::Commit(CommitError::Replayed)) => match find().await? {
             Some(reply) => replay(&target, &record, reply),
             None => answer(app, &target, Err(error)),

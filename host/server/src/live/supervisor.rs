@@ -387,7 +387,8 @@ impl Supervisor {
             loaded_at: self.app.clock.now(),
         };
         if let Err(error) = self.app.versions.record_live(plugin, record, &source.bytes) {
-            tracing::warn!(%plugin, %error, "the version is live and not kept: it cannot be rolled back to");
+            let error = Chain(&error).to_string();
+            tracing::warn!(%plugin, error, "the version is live and not kept: it cannot be rolled back to");
         }
     }
 }

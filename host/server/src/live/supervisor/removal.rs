@@ -6,6 +6,7 @@ use super::Supervisor;
 use crate::{
     folder::{Arrival, FileName},
     live::{Snapshot, snapshot::Draft},
+    problem::Chain,
 };
 
 impl Supervisor {
@@ -25,7 +26,7 @@ impl Supervisor {
         if let Some(plugin) = known.provides {
             tracing::info!(%plugin, file = %file, "removed");
             if let Err(error) = self.app.versions.record_removed(&plugin) {
-                tracing::warn!(%plugin, %error, "the removal is not written down");
+                tracing::warn!(%plugin, error = Chain(&error).to_string(), "the removal is not written down");
             }
         }
         self.try_waiting();
