@@ -136,7 +136,7 @@ impl<'a, T> List<'a, T> {
         List { bucket, prefix, after, order, left, fetch_max, fetched, is_more, read }
     }
 
-    /// Takes one page, with one call of the host.
+    /// Takes one page, with at most one call of the host.
     ///
     /// Where there is an entry the page has one, whatever the limit. It has at most 1000 entries and ends after about
     /// 1 MiB: `next` says whether there is more, not the number of items.
@@ -144,7 +144,10 @@ impl<'a, T> List<'a, T> {
     /// # Errors
     /// As [`Bucket::get_json`].
     pub fn page(mut self) -> Result<Page<Entry<T>>, Error> {
-        self.fetch(self.left.unwrap_or(ENTRIES_DEFAULT))?;
+        // What an iteration has fetched and not returned comes first.
+        if self.fetched.as_slice().is_empty() && self.is_more {
+            self.fetch(self.left.unwrap_or(ENTRIES_DEFAULT))?;
+        }
         let next = if self.is_more { self.after.take() } else { None };
         let items = std::mem::take(&mut self.fetched).map(|entry| self.entry(entry)).collect::<Result<_, _>>()?;
         Ok(Page { items, next })

@@ -271,3 +271,12 @@ fn reads_no_more_than_it_needs() {
     assert_eq!(STOCK.delete("0050").and(STOCK.delete("0150")), Ok(()));
     assert_eq!(list.count(), 1899);
 }
+
+#[test]
+fn takes_a_page_where_an_iteration_stopped() {
+    assert_eq!((0..9).try_for_each(|n| STOCK.set(&n.to_string(), "")), Ok(()));
+    let mut list = STOCK.list().limit(4);
+    assert_eq!(list.by_ref().take(3).count(), 3);
+    let page = list.page().map(|page| page.map(|entry| entry.key));
+    assert_eq!(page, Ok(kv::Page { items: vec!["3".into()], next: Some("3".into()) }));
+}
