@@ -75,8 +75,8 @@ pub enum ApiKeyError {
 
 /// Looks API keys up.
 pub trait FindApiKey: Send + Sync {
-    /// Returns the row of the key `id`, with the roles that its owner has now; nothing when the key or its owner is gone
-    /// or locked.
+    /// Returns the row of the key `id`, with the roles that its owner has now; nothing when the key or its owner is
+    /// gone or locked.
     fn find_api_key<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Option<StoredApiKey>, FindApiKeyError>>;
 }
 

@@ -21,7 +21,7 @@ use crate::{
     key_ring::KeyRing,
     principal::Principal,
     provider::Provider,
-    revocations::{Credential, Revocations},
+    revocations::{Revocations, TokenOf},
     time::UnixMs,
     token::TokenNames,
     verify::{OwnTokens, TOKEN_BYTES_MAX, Verified, VerifyError},
@@ -109,18 +109,23 @@ impl Authenticator {
             return Ok(None);
         }
         let version = self.revocations.version();
-        if cached.was_checked_at(version) {
+        if cached.checked_at() == version {
             return Ok(Some(Arc::clone(&cached.principal)));
         }
-        match (self.revocations.is_revoked(cached.credential()), &cached.source) {
-            (false, _) => {
-                cached.note_checked_at(version);
-                Ok(Some(Arc::clone(&cached.principal)))
-            }
+        match &cached.source {
             // What the store says now counts.
-            (true, Source::ApiKey { .. }) => Ok(None),
-            (true, Source::Own { .. } | Source::External) => Err(VerifyError::Revoked),
+            Source::ApiKey { id }
+                if self.revocations.is_outdated(id, cached.principal.subject(), cached.checked_at()) =>
+            {
+                return Ok(None);
+            }
+            Source::Own { .. } | Source::External if self.revocations.is_revoked(cached.token()) => {
+                return Err(VerifyError::Revoked);
+            }
+            Source::ApiKey { .. } | Source::Own { .. } | Source::External => {}
         }
+        cached.note_checked_at(version);
+        Ok(Some(Arc::clone(&cached.principal)))
     }
 
     async fn verify(&self, credential: &str, digest: Digest, now: UnixMs) -> Result<Arc<Principal>, AuthenticateError> {
@@ -153,13 +158,8 @@ impl Authenticator {
             },
         };
         let principal = &verified.principal;
-        let credential = Credential {
-            subject: principal.subject(),
-            session: principal.session(),
-            api_key: None,
-            issued: verified.issued,
-        };
-        match self.revocations.is_revoked(credential) {
+        let token = TokenOf { subject: principal.subject(), session: principal.session(), issued: verified.issued };
+        match self.revocations.is_revoked(token) {
             true => Err(VerifyError::Revoked.into()),
             false => Ok((verified, source)),
         }

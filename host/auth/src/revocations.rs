@@ -4,7 +4,9 @@
 //! every request, so what it knows has a version: whoever was checked at this version needs no second look, and the
 //! look costs one atomic load. It is bounded without forgetting a revocation: what is dropped for room leaves a floor
 //! behind, and every token from before that floor is refused, which costs its holder a refresh. A revocation older
-//! than any token can be is dropped without one. It does not know how a revocation came about.
+//! than any token can be is dropped without one. Sessions and API keys are compared without a clock; a subject's tokens
+//! are compared by time, so where the clocks of nodes differ, revoke the subject's sessions too. It does not know how a
+//! revocation came about.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -57,13 +59,12 @@ impl Revocation {
     }
 }
 
-/// What one credential is, for the question whether it was revoked.
+/// What one token is, for the question whether it was revoked.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Credential<'a> {
+pub(crate) struct TokenOf<'a> {
     pub(crate) subject: &'a str,
     pub(crate) session: Option<&'a str>,
-    pub(crate) api_key: Option<&'a str>,
-    /// Second in which it was issued, or looked up.
+    /// Second in which it was issued.
     pub(crate) issued: i64,
 }
 
@@ -81,16 +82,25 @@ struct Held {
     sessions: Dated,
     subjects: Dated,
     api_keys: Dated,
-    /// What was issued before this second is refused, whatever it is.
+    /// Tokens that were issued before this second are refused, whoever's they are.
     floor: i64,
+    /// What was remembered of API keys before this version is looked up again.
+    floor_version: u64,
 }
 
-/// Names with the moment of their revocation, the oldest at hand.
+/// Names with their revocations, the oldest at hand.
 #[derive(Debug)]
 struct Dated {
-    at: HashMap<Arc<str>, UnixMs>,
+    revoked: HashMap<Arc<str>, Noted>,
     oldest: BTreeSet<(UnixMs, Arc<str>)>,
     held_max: usize,
+}
+
+/// One revocation, and the version that brought it.
+#[derive(Debug, Clone, Copy)]
+struct Noted {
+    at: UnixMs,
+    version: u64,
 }
 
 impl Revocations {
@@ -103,8 +113,8 @@ impl Revocations {
     fn with_room(lifetime_max: Duration, held_max: usize) -> Self {
         // A clock may be wrong when the token is issued, and when it is checked.
         let retention = lifetime_max.saturating_add(LEEWAY.saturating_mul(2));
-        let dated = || Dated { at: HashMap::new(), oldest: BTreeSet::new(), held_max };
-        let held = Held { sessions: dated(), subjects: dated(), api_keys: dated(), floor: 0 };
+        let dated = || Dated { revoked: HashMap::new(), oldest: BTreeSet::new(), held_max };
+        let held = Held { sessions: dated(), subjects: dated(), api_keys: dated(), floor: 0, floor_version: 0 };
         Self { version: AtomicU64::new(0), held: RwLock::new(held), retention }
     }
 
@@ -112,50 +122,59 @@ impl Revocations {
     pub fn apply(&self, revocations: impl IntoIterator<Item = Revocation>, now: UnixMs) {
         let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
         held.forget(now, self.retention);
-        let mut changed = false;
+        let version = self.version() + 1;
+        let mut has_news = false;
         for Revocation { what, at } in revocations {
-            changed |= held.insert(what, at.min(now.after(LEEWAY)));
+            has_news |= held.insert(what, Noted { at: at.min(now.after(LEEWAY)), version });
         }
-        if changed {
+        if has_news {
             // While the lock is held: who sees the new version finds what it stands for.
-            self.version.fetch_add(1, Ordering::SeqCst);
+            self.version.store(version, Ordering::SeqCst);
         }
     }
 
     /// Returns the first second whose tokens of `subject` are not revoked.
     pub(crate) fn earliest_issued(&self, subject: &str) -> i64 {
         let held = self.held.read().unwrap_or_else(PoisonError::into_inner);
-        held.floor.max(held.subjects.at.get(subject).map_or(0, |at| at.seconds_up()))
+        held.floor.max(held.subjects.revoked.get(subject).map_or(0, |noted| noted.at.seconds_up()))
     }
 
     pub(crate) fn version(&self) -> u64 {
         self.version.load(Ordering::SeqCst)
     }
 
-    pub(crate) fn is_revoked(&self, credential: Credential<'_>) -> bool {
+    pub(crate) fn is_revoked(&self, token: TokenOf<'_>) -> bool {
         let held = self.held.read().unwrap_or_else(PoisonError::into_inner);
-        let is_before =
-            |dated: &Dated, name: &str| dated.at.get(name).is_some_and(|at| credential.issued < at.seconds_up());
-        credential.issued < held.floor
-            || is_before(&held.subjects, credential.subject)
-            || credential.session.is_some_and(|session| held.sessions.at.contains_key(session))
-            || credential.api_key.is_some_and(|key| is_before(&held.api_keys, key))
+        let subject = held.subjects.revoked.get(token.subject);
+        token.issued < held.floor
+            || subject.is_some_and(|noted| token.issued < noted.at.seconds_up())
+            || token.session.is_some_and(|session| held.sessions.revoked.contains_key(session))
+    }
+
+    /// Returns whether the API key `id` of `subject` has to be looked up again that was looked up at `version`.
+    pub(crate) fn is_outdated(&self, id: &str, subject: &str, version: u64) -> bool {
+        let held = self.held.read().unwrap_or_else(PoisonError::into_inner);
+        let is_news = |noted: Option<&Noted>| noted.is_some_and(|noted| noted.version > version);
+        held.floor_version > version
+            || is_news(held.api_keys.revoked.get(id))
+            || is_news(held.subjects.revoked.get(subject))
     }
 }
 
 impl Held {
     /// Returns whether it is news.
-    fn insert(&mut self, what: Revoked, at: UnixMs) -> bool {
+    fn insert(&mut self, what: Revoked, noted: Noted) -> bool {
         let (dated, name) = match what {
             Revoked::Session(name) => (&mut self.sessions, name),
             Revoked::Subject(name) => (&mut self.subjects, name),
             Revoked::ApiKey(name) => (&mut self.api_keys, name),
         };
-        let is_news = dated.insert(name, at);
-        if dated.at.len() > dated.held_max
+        let is_news = dated.insert(name, noted);
+        if dated.revoked.len() > dated.held_max
             && let Some(dropped) = dated.drop_oldest()
         {
             self.floor = self.floor.max(dropped.seconds_up());
+            self.floor_version = noted.version;
         }
         is_news
     }
@@ -171,23 +190,23 @@ impl Held {
 }
 
 impl Dated {
-    fn insert(&mut self, name: Arc<str>, at: UnixMs) -> bool {
-        match self.at.get_mut(&name) {
-            Some(held) if *held >= at => return false,
+    fn insert(&mut self, name: Arc<str>, noted: Noted) -> bool {
+        match self.revoked.get_mut(&name) {
+            Some(held) if held.at >= noted.at => return false,
             Some(held) => {
-                self.oldest.remove(&(*held, Arc::clone(&name)));
-                *held = at;
+                self.oldest.remove(&(held.at, Arc::clone(&name)));
+                *held = noted;
             }
             None => {
-                self.at.insert(Arc::clone(&name), at);
+                self.revoked.insert(Arc::clone(&name), noted);
             }
         }
-        self.oldest.insert((at, name))
+        self.oldest.insert((noted.at, name))
     }
 
     fn drop_oldest(&mut self) -> Option<UnixMs> {
         let (at, name) = self.oldest.pop_first()?;
-        self.at.remove(&name);
+        self.revoked.remove(&name);
         Some(at)
     }
 }
@@ -199,8 +218,8 @@ mod tests {
     const HOUR: Duration = Duration::from_hours(1);
     const NOW: UnixMs = UnixMs(1_000_000);
 
-    fn token(subject: &'static str, session: &'static str, issued: i64) -> Credential<'static> {
-        Credential { subject, session: Some(session), api_key: None, issued }
+    fn token<'a>(subject: &'a str, session: &'a str, issued: i64) -> TokenOf<'a> {
+        TokenOf { subject, session: Some(session), issued }
     }
 
     #[test]
@@ -247,14 +266,29 @@ mod tests {
         let revocations = Revocations::with_room(HOUR, 10);
         revocations.apply((0..100).map(|n| Revocation::of_session(&format!("s{n}"), UnixMs(n * 1000))), NOW);
         let held = revocations.held.read().expect("no panic");
-        assert_eq!((held.sessions.at.len(), held.sessions.oldest.len()), (10, 10));
+        assert_eq!((held.sessions.revoked.len(), held.sessions.oldest.len()), (10, 10));
         drop(held);
         for n in 0..100 {
             let session = format!("s{n}");
-            let credential = Credential { subject: "u", session: Some(&session), api_key: None, issued: n - 1 };
-            assert!(revocations.is_revoked(credential), "{session}");
+            assert!(revocations.is_revoked(token("u", &session, n - 1)), "{session}");
         }
         assert!(!revocations.is_revoked(token("u", "another", 100)));
+    }
+
+    #[test]
+    fn an_api_key_is_outdated_by_what_came_later_whatever_the_clocks_say() {
+        let revocations = Revocations::with_room(HOUR, 10);
+        let is_outdated = |version| revocations.is_outdated("k1", "u1", version);
+        let first = revocations.version();
+        assert!(!is_outdated(first));
+        revocations.apply([Revocation::of_api_key("k1", UnixMs(1))], NOW);
+        let second = revocations.version();
+        assert!(is_outdated(first) && !is_outdated(second));
+        revocations.apply([Revocation::of_subject("u1", UnixMs(2)), Revocation::of_api_key("k2", UnixMs(3))], NOW);
+        let third = revocations.version();
+        assert!(is_outdated(second) && !is_outdated(third));
+        revocations.apply((0..100).map(|n| Revocation::of_api_key(&format!("other{n}"), UnixMs(n))), NOW);
+        assert!(is_outdated(third) && !is_outdated(revocations.version()));
     }
 
     #[test]

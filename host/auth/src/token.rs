@@ -203,7 +203,8 @@ mod tests {
         let now = NOW.seconds();
         let expected = serde_json::json!({
             "iss": "https://host.example", "aud": "backplane", "sub": "u1", "client_id": "console", "sid": "s1",
-            "iat": now, "exp": now + 600, "jti": token.id, "roles": ["admin", "clerk"], "scope": "orders:read orders:write",
+            "iat": now, "exp": now + 600, "jti": token.id, "roles": ["admin", "clerk"],
+            "scope": "orders:read orders:write",
         });
         assert_eq!(part(&token, 1), expected);
         assert_eq!(token.expires_at.seconds(), now + 600);

@@ -15,7 +15,7 @@ use std::{
 use moka::sync::Cache;
 use ring::digest;
 
-use crate::{principal::Principal, revocations::Credential, time::UnixMs, verify::Verified};
+use crate::{principal::Principal, revocations::TokenOf, time::UnixMs, verify::Verified};
 
 /// How long a verified credential is believed without verifying it again.
 const BELIEVED_FOR: Duration = Duration::from_secs(60);
@@ -79,25 +79,16 @@ impl Cached {
         }
     }
 
-    pub(super) fn was_checked_at(&self, version: u64) -> bool {
-        self.checked_at.load(Ordering::Relaxed) == version
+    pub(super) fn checked_at(&self) -> u64 {
+        self.checked_at.load(Ordering::Relaxed)
     }
 
     pub(super) fn note_checked_at(&self, version: u64) {
         self.checked_at.store(version, Ordering::Relaxed);
     }
 
-    pub(super) fn credential(&self) -> Credential<'_> {
-        let api_key = match &self.source {
-            Source::ApiKey { id } => Some(&**id),
-            Source::Own { .. } | Source::External => None,
-        };
-        Credential {
-            subject: self.principal.subject(),
-            session: self.principal.session(),
-            api_key,
-            issued: self.issued,
-        }
+    pub(super) fn token(&self) -> TokenOf<'_> {
+        TokenOf { subject: self.principal.subject(), session: self.principal.session(), issued: self.issued }
     }
 
     /// In units of [`ENTRY_BYTES`].

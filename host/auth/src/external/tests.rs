@@ -48,7 +48,8 @@ impl Issuer {
         let point = self.ec.public_key().as_ref();
         let RsaPublicKeyComponents { n, e } = RsaPublicKeyComponents::<Vec<u8>>::from(self.rsa.public());
         json!({"keys": [
-            {"kty": "EC", "crv": "P-256", "kid": format!("{prefix}ec"), "x": encode(&point[1..33]), "y": encode(&point[33..])},
+            {"kty": "EC", "crv": "P-256", "kid": format!("{prefix}ec"), "x": encode(&point[1..33]),
+                "y": encode(&point[33..])},
             {"kty": "OKP", "crv": "Ed25519", "kid": format!("{prefix}ed"), "x": encode(self.ed.public_key().as_ref())},
             {"kty": "RSA", "kid": format!("{prefix}rsa"), "n": encode(&n), "e": encode(&e)},
         ]})

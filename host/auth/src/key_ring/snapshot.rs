@@ -13,9 +13,7 @@ use crate::jws::VerifyingKey;
 
 /// A row that does not hold the key that it says.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "signing key `{kid}` does not open with this master key: restore the master key that it was made under, or revoke it"
-)]
+#[error("signing key `{kid}` does not open with this master key: restore the one that it was made under, or revoke it")]
 pub struct InvalidKeyRow {
     /// Which row.
     pub kid: String,

@@ -13,8 +13,8 @@ pub const PASSWORD_BYTES_MIN: usize = 8;
 /// Most bytes of a password; what is longer is not hashed.
 pub const PASSWORD_BYTES_MAX: usize = 128;
 
-/// The 4,000 passwords of at least eight characters that are found most often in leaks, in lower case, one a line: a part
-/// of the list of zxcvbn 4.5 (MIT licence, copyright 2012-2016 Dan Wheeler and Dropbox, Inc.).
+/// The 4,000 passwords of at least eight characters that are found most often in leaks, in lower case, one a line: a
+/// part of the list of zxcvbn 4.5 (MIT licence, copyright 2012-2016 Dan Wheeler and Dropbox, Inc.).
 static COMMON: LazyLock<HashSet<&str>> = LazyLock::new(|| include_str!("common.txt").lines().collect());
 
 /// Why a password may not be chosen.

@@ -114,7 +114,10 @@ async fn a_second_use_ends_the_session_for_both() {
     let (_, sessions) = sessions();
     let stolen = sessions.open("u1", "console", NOW).await.expect("opens").token;
     let current = sessions.rotate(&stolen, later(1)).await.expect("rotates").token;
-    let reused = sessions.rotate(&stolen, later(10_001)).await;
+    fn is_send<T: Send>(future: T) -> T {
+        future
+    }
+    let reused = is_send(sessions.rotate(&stolen, later(10_001))).await;
     assert!(matches!(reused, Err(RefreshError::Reused { family }) if family.subject == "u1"));
     assert!(matches!(sessions.rotate(&current, later(10_002)).await, Err(RefreshError::Revoked)));
     assert!(matches!(sessions.rotate(&stolen, later(10_003)).await, Err(RefreshError::Revoked)));

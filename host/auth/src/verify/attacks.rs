@@ -1,4 +1,4 @@
-//! Every way that is known to fool a JWT verifier, tried on this one (RFC 8725 §2, and what libraries were caught with).
+//! Every way that is known to fool a JWT verifier, tried on this one (RFC 8725 §2, and what libraries fell for).
 //!
 //! Each case names the refusal that it expects, so that a case cannot pass because of a typing error elsewhere in it.
 //! Cases that a thief of the signing key could make are signed with the real key: then only the rule under test stands.
