@@ -33,6 +33,15 @@ fn write(fixture: &Fixture, plugin: &str, stop: &AtomicBool) {
     }
 }
 
+/// Tells the threads to stop, also when the test fails: it waits for them.
+struct StopOnDrop<'a>(&'a AtomicBool);
+
+impl Drop for StopOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
 /// Checks that a database is one state, and that a server goes on from it.
 fn check(path: &Path) {
     let mut connection = crate::connection::establish(path, std::time::Duration::ZERO).unwrap();
@@ -68,6 +77,7 @@ fn a_backup_under_load_is_restored_to_one_state_that_a_server_goes_on_from() {
     let stop = AtomicBool::new(false);
     let (target, restored) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     thread::scope(|scope| {
+        let _stop = StopOnDrop(&stop);
         for plugin in ["a", "b"] {
             let (fixture, stop) = (&fixture, &stop);
             // Both have keys before the first backup.
@@ -88,7 +98,6 @@ fn a_backup_under_load_is_restored_to_one_state_that_a_server_goes_on_from() {
             });
             sequences.push(sequence.wait().unwrap());
         }
-        stop.store(true, Ordering::SeqCst);
         // The writers were writing.
         assert!(sequences.is_sorted_by(|earlier, later| earlier < later), "{sequences:?}");
     });
