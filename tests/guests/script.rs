@@ -35,8 +35,6 @@ mod script {
         Fill(String, u32, usize),
         /// Waits for some microseconds.
         Pause(u64),
-        /// Waits for some microseconds if a key is not there.
-        PauseUnless(String, u64),
         /// Says something in the log.
         Log(String),
         /// Answers with so many bytes in place of what was seen.
@@ -138,11 +136,6 @@ mod script {
                 }
             }
             Step::Pause(micros) => thread::sleep(Duration::from_micros(micros)),
-            Step::PauseUnless(key, micros) => {
-                if BUCKET.get(&key)?.is_none() {
-                    thread::sleep(Duration::from_micros(micros));
-                }
-            }
             Step::Log(text) => log::info!("{text}"),
             Step::Panic => panic!("the guest panicked on purpose"),
             Step::Spin => loop {

@@ -19,6 +19,16 @@ fn kv_keeps_every_promise_of_its_table() {
     server.check_health();
 }
 
+#[test]
+fn kv_bench_counts_what_it_is_asked() {
+    let server = Setup::new().plugins(&["kv-bench"]).start();
+    assert_eq!(server.send("POST", "/kv-bench/bump/a").json()["count"], 1);
+    assert_eq!(server.send("POST", "/kv-bench/bump/a").json()["count"], 2);
+    assert_eq!(server.get("/kv-bench/read/a").json()["count"], 2);
+    assert_eq!(server.get("/kv-bench/read/b").status, 404);
+    assert_eq!(server.get("/kv-bench/nothing/b").status, 200);
+}
+
 /// Sends the requests of a case, and returns what was not answered as the case says.
 fn run(server: &Server, case: &Value, clock: &Preload, ahead: &mut Duration) -> Option<String> {
     for step in case["steps"].as_array().expect("a case has steps") {

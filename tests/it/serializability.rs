@@ -36,12 +36,36 @@ use self::{
 /// For how long histories are made. More by the variable `BACKPLANE_TEST_HISTORY_SECONDS`.
 const SECONDS: usize = 15;
 
-/// Plans that run at the same time, each on keys of its own.
-const AT_ONCE: usize = 3;
+/// Histories that are made however long they take: fewer are no proof.
+const HISTORIES_MIN: usize = 50;
 
-fn time() -> Duration {
-    let seconds = repeats("BACKPLANE_TEST_HISTORY_SECONDS", SECONDS);
-    Duration::from_secs(u64::try_from(seconds).unwrap_or(u64::MAX))
+/// Histories that are made at the same time, each on keys of its own.
+const AT_ONCE: usize = 6;
+
+/// Says when enough histories are made.
+struct Quota {
+    watch: Stopwatch,
+    time: Duration,
+    made: AtomicUsize,
+    first_seed: u64,
+}
+
+impl Quota {
+    /// Allows a part of the time for histories.
+    fn part(part: u32) -> Self {
+        let seconds = repeats("BACKPLANE_TEST_HISTORY_SECONDS", SECONDS);
+        let time = Duration::from_secs(u64::try_from(seconds).unwrap_or(u64::MAX)) / part;
+        let (_, first_seed) = Random::unseeded();
+        Self { watch: Stopwatch::start(), time, made: AtomicUsize::new(0), first_seed }
+    }
+
+    /// Returns number and seed of the next history, until there are enough.
+    fn next(&self) -> Option<(usize, u64)> {
+        let number = self.made.fetch_add(1, Ordering::Relaxed);
+        let is_enough = number >= HISTORIES_MIN && self.watch.elapsed() >= self.time;
+        let seed = self.first_seed.wrapping_add(u64::try_from(number).unwrap_or_default());
+        (!is_enough).then_some((number, seed))
+    }
 }
 
 /// Runs a plan and checks what its clients saw.
@@ -77,15 +101,13 @@ fn is_contended(history: &[Call]) -> bool {
 #[test]
 fn script_calls_that_run_at_once_have_an_order_that_explains_them() {
     let server = Server::start(&["script"]);
-    let (watch, (_, first)) = (Stopwatch::start(), Random::unseeded());
-    let (histories, contended) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let (quota, histories, contended) = (Quota::part(1), AtomicUsize::new(0), AtomicUsize::new(0));
     thread::scope(|scope| {
         for _ in 0..AT_ONCE {
             scope.spawn(|| {
-                while watch.elapsed() < time() {
-                    let number = histories.fetch_add(1, Ordering::Relaxed);
-                    let seed = first.wrapping_add(u64::try_from(number).unwrap_or_default());
+                while let Some((number, seed)) = quota.next() {
                     let history = check_plan(&server, &number.to_string(), &plan(seed));
+                    histories.fetch_add(1, Ordering::Relaxed);
                     contended.fetch_add(is_contended(&history).into(), Ordering::Relaxed);
                 }
             });
@@ -93,50 +115,43 @@ fn script_calls_that_run_at_once_have_an_order_that_explains_them() {
     });
     let [histories, contended] = [histories, contended].map(AtomicUsize::into_inner);
     eprintln!("{histories} histories, {contended} of them with calls that met");
-    assert!(histories >= 50 && 2 * contended > histories, "{contended} of {histories} histories are no proof");
+    assert!(2 * contended > histories, "{contended} of {histories} histories are no proof");
     server.check_health();
 }
 
 #[test]
 fn transfers_that_run_at_once_have_an_order_that_explains_every_balance() {
     let server = Server::start(&["ledger"]);
-    let (watch, (_, first)) = (Stopwatch::start(), Random::unseeded());
-    let histories = AtomicUsize::new(0);
+    let quota = Quota::part(2);
     thread::scope(|scope| {
-        for _ in 0..AT_ONCE {
-            scope.spawn(|| {
-                while watch.elapsed() < time() / 2 {
-                    let number = histories.fetch_add(1, Ordering::Relaxed);
-                    check_transfers(&server, number, first.wrapping_add(u64::try_from(number).unwrap_or_default()));
-                }
-            });
-        }
+        let makers: Vec<_> = (0..AT_ONCE)
+            .map(|_| {
+                scope.spawn(|| {
+                    while let Some((number, seed)) = quota.next() {
+                        check_transfers(&server, number, seed);
+                    }
+                })
+            })
+            .collect();
         // Whoever adds up everything, at any moment, finds that nothing came and nothing went.
-        while watch.elapsed() < time() / 2 {
+        while !makers.iter().all(thread::ScopedJoinHandle::is_finished) {
             let total = server.get("/ledger/total").json();
             let accounts = total["accounts"].as_i64().expect("a number of accounts");
             assert_eq!(total["total"].as_i64(), Some(accounts * ledger::BALANCE), "{total}");
         }
     });
-    let histories = histories.into_inner();
-    eprintln!("{histories} histories");
-    assert!(histories >= 20, "{histories} histories are no proof");
     server.check_health();
 }
 
 #[test]
 fn nobody_sees_what_a_commit_over_its_quota_wrote() {
-    // One key fits, and it is there before and after every plan.
+    // One key fits, and it is there after every plan and gone before the next.
     let setup = Setup::new().plugins(&["script"]).config("[plugin.script]\nstate_keys_max = 1\n");
     let server = setup.start();
-    let (mut random, seed) = Random::unseeded();
-    let (watch, mut histories) = (Stopwatch::start(), 0);
-    while watch.elapsed() < time() / 3 {
-        let plan = plan_over_quota(u64::try_from(random.below(1 << 60)).unwrap_or_default());
-        check_plan(&server, "q", &plan);
+    let quota = Quota::part(3);
+    while let Some((_, seed)) = quota.next() {
+        check_plan(&server, "q", &plan_over_quota(seed));
         assert_eq!(server.script(&json!([{"delete": "q/0/0"}])).status, 200);
-        histories += 1;
     }
-    assert!(histories >= 3, "{histories} histories are no proof (seed {seed})");
     server.check_health();
 }
