@@ -33,7 +33,7 @@ Examples:
 
 /// What `serve --help` says after the options.
 const SERVE_EXAMPLES: &str = "\
-A file that is placed in the folder is live at once; a file that is removed is gone. The first SIGTERM or Ctrl-C lets
+A file that is placed in the folder is live at once; a file that is removed is gone. The first SIGTERM or Ctrl-C lets \
 requests in flight finish, the second one stops the server.
 
 Examples:

@@ -21,6 +21,7 @@ pub fn router(app: AppState) -> Router {
         .route("/api/plugins/{name}/storage", get(endpoint::show_storage))
         .route("/api/plugins/{name}/versions", get(endpoint::list_versions))
         .route("/api/plugins/{name}/rollback", post(endpoint::roll_back_plugin))
+        .route("/api/store", get(endpoint::show_store))
         .route_layer(from_fn(local_only));
     let routes = Router::new()
         .route("/healthz", get(endpoint::show_health))

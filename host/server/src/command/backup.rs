@@ -16,14 +16,15 @@ use super::{database::DatabaseArgs, output};
 /// Arguments of `backplane backup`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The file holds what plugins keep, the kept answers and the list of versions, all of one moment. Nobody waits for it. It
-does not hold the plugins themselves: back up the plugin folder too. Only this user can read it.
+The file holds what plugins keep, the answers that are kept for repeated requests, and the list of versions, all of \
+one moment. The server may run, and nobody waits. Only this user can read the file. It does not hold the plugins \
+themselves: back up the plugin folder too.
 
 Copying backplane.sqlite with cp while the server runs is not a backup: what was written last is in files beside it.
 
 Examples:
   backplane backup /backups/monday.sqlite --data /var/lib/backplane
-  backplane backup monday.sqlite              of the folder that the configuration names, else of ./data")]
+  backplane backup monday.sqlite    the folder that the configuration names, else ./data")]
 pub struct BackupArgs {
     /// File to write; it must not exist
     pub(crate) file: PathBuf,

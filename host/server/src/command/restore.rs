@@ -14,12 +14,12 @@ use super::{database::DatabaseArgs, output};
 /// Arguments of `backplane restore`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Stop the server first: while one uses the data folder, nothing is changed. The file is checked before anything is
-replaced, and stays as it is. A backup of an earlier version of Backplane is brought up to date when the server starts.
+Stop the server first: while one uses the data folder, nothing is changed. The file is checked before anything is \
+replaced, and stays as it is. A backup of an earlier Backplane is brought up to date when the server starts.
 
 Examples:
   backplane restore /backups/monday.sqlite --data /var/lib/backplane
-  backplane restore /backups/monday.sqlite --data /var/lib/backplane --force   in place of the database that is there")]
+  backplane restore /backups/monday.sqlite --data /var/lib/backplane --force    replaces what is there")]
 pub struct RestoreArgs {
     /// File that `backplane backup` wrote
     pub(crate) file: PathBuf,

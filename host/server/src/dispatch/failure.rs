@@ -128,3 +128,35 @@ fn in_place<E: std::error::Error + 'static>(target: &Target, backtrace: Vec<Stri
         source,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::response::IntoResponse;
+    use http::header::RETRY_AFTER;
+
+    use super::*;
+
+    /// Returns status, code and whether the client is told when to come again.
+    fn told(error: &CommitError) -> (u16, String, bool) {
+        let error = from_commit(error);
+        let (status, code) = (error.status().as_u16(), error.code().to_owned());
+        (status, code, error.into_response().headers().contains_key(RETRY_AFTER))
+    }
+
+    #[test]
+    fn every_outcome_of_a_commit_has_its_code() {
+        let source = || Box::new(ResponseFault::Status(42));
+        for (error, status, code, again) in [
+            (CommitError::Conflict, 503, "transaction_conflict", true),
+            (CommitError::Replayed, 503, "transaction_conflict", true),
+            (CommitError::QuotaExceeded { resource: "keys", max: 1 }, 507, "quota_exceeded", false),
+            (CommitError::NotAnInteger { bucket: "b".into(), key: "k".into() }, 500, "plugin_failed", false),
+            (CommitError::Refused(source()), 500, "plugin_invalid_response", false),
+            (CommitError::Busy, 503, "store_busy", true),
+            (CommitError::Unavailable(source()), 503, "state_unavailable", true),
+            (CommitError::Unknown, 503, "outcome_unknown", false),
+        ] {
+            assert_eq!(told(&error), (status, code.to_owned(), again), "{error:?}");
+        }
+    }
+}

@@ -11,9 +11,12 @@ use crate::{
 /// Describes the plugin as it is now.
 ///
 /// # Errors
-/// `unknown_plugin` when the folder has none of this name.
+/// `unknown_plugin` when the folder has none of this name, or its first file is still being loaded.
 pub async fn show_plugin(app: AppState, Path(name): Path<String>) -> ApiResult<Json<PluginView>> {
-    let view = app.live.snapshot().view(&name);
-    view.map(Json)
-        .ok_or_else(|| ApiError::new(codes::UNKNOWN_PLUGIN, "no file in the plugin folder brings this plugin"))
+    let snapshot = app.live.snapshot();
+    let detail = match snapshot.loading.values().any(|loading| loading.plugin.as_str() == name) {
+        true => "this plugin's file is being loaded: nothing is decided yet",
+        false => "no file in the plugin folder brings this plugin",
+    };
+    snapshot.view(&name).map(Json).ok_or_else(|| ApiError::new(codes::UNKNOWN_PLUGIN, detail))
 }

@@ -98,3 +98,25 @@ pub(super) fn mount_of(plugin: &PluginName, config: Option<&PluginConfig>) -> St
         None => format!("/{plugin}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use backplane_runtime::{ContentHash, Surface};
+
+    use super::*;
+
+    #[test]
+    fn a_component_that_imports_kv_can_reach_its_state() {
+        let imports_kv = |imports: &[&str]| {
+            let manifest = Manifest::from_json(br#"{"api":"1.0","name":"a","version":"0.0.1"}"#);
+            let manifest = manifest.expect("a valid manifest").manifest;
+            let imports = imports.iter().map(ToString::to_string).collect();
+            let surface = Surface { imports, exports: Vec::new(), manifest: None };
+            let source = Source { bytes: "".into(), hash: ContentHash::of(b""), sidecar: None };
+            Candidate::new(source, Described { manifest, surface, warnings: Vec::new() }).imports_kv
+        };
+        assert!(imports_kv(&["backplane:plugin/log@1.0.0", "backplane:plugin/kv@1.0.0"]));
+        assert!(imports_kv(&["backplane:plugin/kv"]));
+        assert!(!imports_kv(&["backplane:plugin/log@1.0.0", "backplane:plugin/kvs@1.0.0"]));
+    }
+}

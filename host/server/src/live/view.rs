@@ -186,3 +186,25 @@ impl RouteView {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use backplane_runtime::{ContentHash, PluginName};
+
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_being_loaded_is_listed_and_decides_nothing() {
+        let file = FileName::find(b"a@2.wasm").expect("a file's name");
+        let plugin = PluginName::new("a").expect("a plugin's name");
+        let loading = LoadingFile { plugin, version: "2.0.0".into(), hash: ContentHash::of(b"") };
+        let snapshot = Snapshot::default().with_loading(BTreeMap::from([(file, loading)]));
+        let views = snapshot.views();
+        let [view] = views.as_slice() else { panic!("{views:?}") };
+        assert_eq!((view.name.as_str(), view.state), ("a", PluginState::Loading));
+        assert_eq!((view.file.as_deref(), view.version.as_deref()), (Some("a@2.wasm"), Some("2.0.0")));
+        assert!(view.reason.is_none() && snapshot.view("a").is_none());
+    }
+}

@@ -17,13 +17,13 @@ use crate::command::{database::DatabaseArgs, output};
 /// Arguments of `backplane data delete`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Deletes the plugin's keys and the answers that are kept for repeated requests. Its versions stay. The server may run
+Deletes the plugin's keys and the answers that are kept for repeated requests. Its versions stay. The server may run \
 meanwhile, and the plugin may be live: calls see the keys go in steps, and what they write later stays.
 
 Without --yes it asks, and where there is nobody to ask it does nothing.
 
 Examples:
-  backplane backup before.sqlite --data /var/lib/backplane     keep a copy first
+  backplane backup before.sqlite --data /var/lib/backplane    keep a copy first
   backplane data delete orders --data /var/lib/backplane")]
 pub struct DeleteArgs {
     /// Name of the plugin, which need not be in the folder any more

@@ -16,8 +16,8 @@ use crate::{clock::Clock, command::database::DatabaseArgs};
 /// Arguments of `backplane data export`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Each line is {\"bucket\", \"key\", \"value\"}, ordered by bucket and key, all of one moment; \"value_base64\" stands for a
-value that is not UTF-8, and \"expires_at_ms\" with a key that has an end. The server may run meanwhile.
+Each line is an object with \"bucket\", \"key\" and \"value\", ordered by bucket and key, all of one moment. A value that is \
+not text stands as \"value_base64\", and a key that ends has \"expires_at_ms\". The server may run meanwhile.
 
 Examples:
   backplane data export orders --data /var/lib/backplane --out orders.jsonl
