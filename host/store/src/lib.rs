@@ -58,5 +58,5 @@ pub use self::{
     space::{Quota, Space},
     store::Store,
     usage::{Deleted, Usage},
-    writer::Health,
+    writer::{Health, Written},
 };

@@ -26,7 +26,7 @@ use crate::{
     snapshot::Snapshot,
     space::{Quota, Space},
     usage::Deleted,
-    writer::{Closure, Collection, Erasure, Health, HostWrite, Job, LoadMax, Queue, Shared, Submission, Writer},
+    writer::{Closure, Collection, Erasure, Health, HostWrite, Job, LoadMax, Queue, Shared, Submission, Writer, Written},
 };
 
 /// A database with one writer and many readers.
@@ -187,6 +187,11 @@ impl Store {
     /// Returns whether the database can be written.
     pub fn health(&self) -> Health {
         self.writer.health.get()
+    }
+
+    /// Returns how much was brought to the disk since the store was opened.
+    pub fn written(&self) -> Written {
+        self.writer.tally.get()
     }
 
     /// Returns how many commits wait or are being written.

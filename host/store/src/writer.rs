@@ -16,6 +16,7 @@ mod load;
 mod plan;
 mod queue;
 mod stamps;
+mod tally;
 mod validate;
 
 use std::{
@@ -35,13 +36,14 @@ use diesel::{
 };
 use tokio::time::Instant;
 
-pub use self::health::Health;
+pub use self::{health::Health, tally::Written};
 pub(crate) use self::{
     erasure::Erasure,
     health::HealthCell,
     job::{Closure, Collection, HostWrite, Job, Submission},
     load::{Load, LoadMax},
     queue::Queue,
+    tally::Tally,
 };
 use self::{lanes::Lanes, ledger::Ledger, stamps::Stamps, validate::Marks};
 use crate::{
@@ -60,6 +62,7 @@ pub(crate) struct Shared {
     /// The newest version that is on disk.
     pub(crate) committed: AtomicI64,
     pub(crate) health: HealthCell,
+    pub(crate) tally: Tally,
 }
 
 /// What the writer knows beside the database.
@@ -122,7 +125,7 @@ impl Writer {
     ) -> Result<(Arc<Shared>, JoinHandle<()>), StoreError> {
         let core = Core::load(&mut connection, switches)?;
         let committed = AtomicI64::new(core.ledger.settled_sequence());
-        let shared = Arc::new(Shared { queue, committed, health: HealthCell::new() });
+        let shared = Arc::new(Shared { queue, committed, health: HealthCell::new(), tally: Tally::default() });
         let writer = Self {
             shared: Arc::clone(&shared),
             settings,
@@ -206,6 +209,7 @@ impl Writer {
         if self.shared.health.note_success() {
             tracing::info!("the database can be written again");
         }
+        self.shared.tally.add_batch(jobs.iter().filter(|job| job.is_confirmed_commit()).count());
         for job in jobs {
             job.answer(Ok(()));
         }

@@ -1,3 +1,5 @@
+//! Tests of turns: who goes first, what the next one sees, and that nothing stays behind.
+
 use std::{ops::Bound, time::Duration};
 
 use tokio::time::timeout;

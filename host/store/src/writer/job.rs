@@ -54,6 +54,11 @@ impl Job {
         Ok(())
     }
 
+    /// Returns whether this is a commit that is written if its batch is.
+    pub(super) fn is_confirmed_commit(&self) -> bool {
+        matches!(self, Self::Commit(submission) if matches!(submission.outcome, Some(Ok(_))))
+    }
+
     /// Answers the job: with what came of it when its batch is on disk, else with the reason why it is not.
     pub(crate) fn answer(self, fate: Result<(), &StoreError>) {
         match self {
