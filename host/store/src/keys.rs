@@ -8,7 +8,7 @@ use crate::{
     range::{KeyRange, Order, Row, Rows},
     schema::kv,
     size::blob_bytes,
-    statement::Cached,
+    statement::write,
 };
 
 /// The name of a key.
@@ -99,7 +99,7 @@ pub(crate) fn put(
             kv::expires_at_ms.eq(excluded(kv::expires_at_ms)),
             kv::value.eq(excluded(kv::value)),
         ));
-    Cached::<Put, _>::new(insert).execute(connection).map(drop)
+    write::<Put>(connection, insert)
 }
 
 /// Deletes a key.
@@ -130,9 +130,8 @@ pub(crate) fn list(
         .filter(kv::plugin_id.eq(listing.plugin_id).and(kv::bucket.eq(listing.bucket)))
         .filter(kv::key.ge(&first).and(kv::key.lt(&end)))
         .filter(kv::expires_at_ms.is_null().or(kv::expires_at_ms.gt(listing.now_ms)))
-        .select((kv::key, kv::value, kv::version))
-        // One more than wanted tells whether there is more.
-        .limit(as_i64(rows_max.saturating_add(1)));
+        .select((kv::key, kv::value, kv::version));
+    // No `LIMIT`: SQLite compiles a statement anew when that is given another value, or the same one again.
     match order {
         Order::Ascending => {
             let rows = query.order(kv::key.asc()).load_iter::<_, DefaultLoadingMode>(connection)?;
@@ -175,6 +174,7 @@ pub(crate) fn list_heads(
         .filter(kv::plugin_id.eq(listing.plugin_id).and(kv::bucket.eq(listing.bucket)))
         .filter(kv::key.ge(&first).and(kv::key.lt(&end)))
         .select((kv::version, kv::expires_at_ms))
-        .limit(as_i64(rows_max))
-        .load(connection)
+        .load_iter::<_, DefaultLoadingMode>(connection)?
+        .take(rows_max)
+        .collect()
 }

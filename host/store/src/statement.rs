@@ -1,28 +1,34 @@
 //! Statements that are compiled once for each connection.
 //!
-//! diesel keeps a compiled statement by the type of its query where the type says everything. Some types could, but do
-//! not claim to (`UPDATE`, `ON CONFLICT`), and text never does: those are built anew at every use, which costs more than
-//! running them. [`Cached`] makes the claim for one query, under a name of its own.
+//! diesel keeps a compiled statement by the type of its query, where that says everything. Some types could, but do not
+//! claim to (`UPDATE`, `ON CONFLICT`), and text never does: those are compiled anew at every use, which costs several
+//! times what running them costs. [`write`] makes the claim for one query, and `statements!` for texts without values.
 
 use std::marker::PhantomData;
 
 use diesel::{
+    connection::LoadConnection as _,
     prelude::*,
     query_builder::{AstPass, Query, QueryFragment, QueryId},
     sql_types::BigInt,
     sqlite::Sqlite,
 };
 
-/// A query that is always the same text, whatever values it carries. `Name` stands for no other query.
-pub(crate) struct Cached<Name, Q> {
-    query: Q,
-    name: PhantomData<Name>,
+/// Runs a query that returns no rows and is always the same text, whatever values it carries. `Name` is a type that
+/// stands for this query and no other.
+pub(crate) fn write<Name: 'static>(
+    connection: &mut SqliteConnection,
+    query: impl QueryFragment<Sqlite>,
+) -> QueryResult<()> {
+    // Not `execute`: that asks a reference to the query whether it may be kept, which answers for its parts.
+    let mut rows = connection.load(Cached::<Name, _> { query, name: PhantomData })?;
+    rows.next().transpose().map(drop)
 }
 
-impl<Name, Q> Cached<Name, Q> {
-    pub(crate) fn new(query: Q) -> Self {
-        Self { query, name: PhantomData }
-    }
+/// A query that is compiled once under a name.
+struct Cached<Name, Q> {
+    query: Q,
+    name: PhantomData<Name>,
 }
 
 impl<Name: 'static, Q> QueryId for Cached<Name, Q> {
@@ -34,13 +40,16 @@ impl<Name, Q: QueryFragment<Sqlite>> QueryFragment<Sqlite> for Cached<Name, Q> {
     fn walk_ast<'b>(&'b self, pass: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
         self.query.walk_ast(pass)
     }
+
+    fn is_safe_to_cache_prepared(&self, _: &Sqlite) -> QueryResult<bool> {
+        Ok(true)
+    }
 }
 
-impl<Name, Q: Query> Query for Cached<Name, Q> {
-    type SqlType = Q::SqlType;
+/// Never looked at: there are no rows.
+impl<Name, Q> Query for Cached<Name, Q> {
+    type SqlType = BigInt;
 }
-
-impl<Name, Q> RunQueryDsl<SqliteConnection> for Cached<Name, Q> {}
 
 /// Declares statements without values.
 macro_rules! statements {
@@ -103,4 +112,76 @@ pub(crate) struct Lost<E> {
     pub(crate) error: diesel::result::Error,
     /// What the job said before that.
     pub(crate) job: Option<E>,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use diesel::connection::{Instrumentation, InstrumentationEvent};
+
+    use super::*;
+    use crate::{
+        keys::{self, Listing, Name},
+        migrate::migrated,
+        plugins::get_or_create_id,
+        range::{KeyRange, Order},
+        schema::counters,
+    };
+
+    /// The statements that were compiled to be kept, and those that ran.
+    #[derive(Default, Clone)]
+    struct Seen(Arc<Mutex<(Vec<String>, usize)>>);
+
+    impl Instrumentation for Seen {
+        fn on_connection_event(&mut self, event: InstrumentationEvent<'_>) {
+            let mut seen = self.0.lock().unwrap();
+            match event {
+                InstrumentationEvent::CacheQuery { sql, .. } => seen.0.push(sql.to_owned()),
+                InstrumentationEvent::FinishQuery { .. } => seen.1 += 1,
+                _ => {}
+            }
+        }
+    }
+
+    /// Runs something three times. Returns what was compiled to be kept, and how many statements ran.
+    fn run_thrice(mut run: impl FnMut(&mut SqliteConnection) -> QueryResult<()>) -> (Vec<String>, usize) {
+        let mut connection = migrated();
+        let plugin = get_or_create_id(&mut connection, "a").unwrap();
+        assert_eq!(plugin, 1);
+        let seen = Seen::default();
+        connection.set_instrumentation(seen.clone());
+        (0..3).for_each(|_| run(&mut connection).unwrap());
+        seen.0.lock().unwrap().clone()
+    }
+
+    #[test]
+    fn a_write_is_compiled_once() {
+        enum Count {}
+        let (kept, ran) = run_thrice(|connection| {
+            let update = diesel::update(counters::table.find("sequence")).set(counters::value.eq(1));
+            write::<Count>(connection, update)?;
+            Savepoint.execute(connection)?;
+            Release.execute(connection)?;
+            DataVersion.get_result::<i64>(connection).map(drop)
+        });
+        assert_eq!((kept.len(), ran), (4, 12), "{kept:?}");
+    }
+
+    #[test]
+    fn what_calls_and_commits_do_is_compiled_once() {
+        let (bucket, range) = ("b", KeyRange::all());
+        let name = Name { plugin_id: 1, bucket, key: b"k" };
+        let listing = Listing { plugin_id: 1, bucket, range: &range, now_ms: 0 };
+        let (kept, ran) = run_thrice(|connection| {
+            keys::put(connection, name, b"v", 1, None)?;
+            keys::find(connection, name, 0)?;
+            keys::find_head(connection, name)?;
+            keys::list(connection, listing, Order::Ascending, 10, 10)?;
+            keys::list(connection, listing, Order::Descending, 10, 10)?;
+            keys::list_heads(connection, listing, 10)?;
+            keys::delete(connection, name)
+        });
+        assert_eq!((kept.len(), ran), (7, 21), "{kept:#?}");
+    }
 }

@@ -26,7 +26,9 @@ use crate::{
     snapshot::Snapshot,
     space::{Quota, Space},
     usage::Deleted,
-    writer::{Closure, Collection, Erasure, Health, HostWrite, Job, LoadMax, Queue, Shared, Submission, Writer, Written},
+    writer::{
+        Closure, Collection, Erasure, Health, HostWrite, Job, LoadMax, Queue, Shared, Submission, Writer, Written,
+    },
 };
 
 /// A database with one writer and many readers.

@@ -36,7 +36,6 @@ use diesel::{
 };
 use tokio::time::Instant;
 
-pub use self::{health::Health, tally::Written};
 pub(crate) use self::{
     erasure::Erasure,
     health::HealthCell,
@@ -45,6 +44,7 @@ pub(crate) use self::{
     queue::Queue,
     tally::Tally,
 };
+pub use self::{health::Health, tally::Written};
 use self::{lanes::Lanes, ledger::Ledger, stamps::Stamps, validate::Marks};
 use crate::{
     connection::WriterSettings,

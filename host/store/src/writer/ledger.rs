@@ -9,7 +9,7 @@ use diesel::{prelude::*, upsert::excluded};
 
 use crate::{
     schema::{counters, usage},
-    statement::Cached,
+    statement::write,
 };
 
 /// The name of the sequence among the counters.
@@ -159,7 +159,7 @@ fn store_sequence(connection: &mut SqliteConnection, current: i64) -> QueryResul
         .on_conflict(counters::name)
         .do_update()
         .set(counters::value.eq(excluded(counters::value)));
-    Cached::<StoreSequence, _>::new(query).execute(connection).map(drop)
+    write::<StoreSequence>(connection, query)
 }
 
 fn store_usage(connection: &mut SqliteConnection, plugin_id: i64, current: Usage) -> QueryResult<()> {
@@ -169,5 +169,5 @@ fn store_usage(connection: &mut SqliteConnection, plugin_id: i64, current: Usage
         .on_conflict(usage::plugin_id)
         .do_update()
         .set((usage::keys.eq(excluded(usage::keys)), usage::bytes.eq(excluded(usage::bytes))));
-    Cached::<StoreUsage, _>::new(query).execute(connection).map(drop)
+    write::<StoreUsage>(connection, query)
 }
