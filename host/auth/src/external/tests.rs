@@ -277,7 +277,7 @@ async fn the_keys_of_one_issuer_do_not_speak_for_another() {
     assert!(matches!(refused, Err(AuthenticateError::Token(VerifyError::Issuer))));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_tokens_at_once_make_one_fetch() {
     let bench = Arc::new(bench());
     let tasks: Vec<_> = (0..50)

@@ -144,6 +144,16 @@ mod tests {
         }
     }
 
+    /// Whoever has the master key could wrap a key under any id; an id names the key that it is the thumbprint of.
+    #[test]
+    fn opens_no_key_under_an_id_that_is_not_its_thumbprint() {
+        let (master, random) = (master(), SystemRandom::new());
+        let (row, other) = (row(&master), row(&master));
+        let pkcs8 = unwrap(&master, &row.kid, &row.wrapped).expect("opens");
+        let wrapped = wrap(&master, &other.kid, &pkcs8, &random).expect("wraps");
+        assert!(SigningKey::open(&StoredKey { wrapped, ..other }, &master).is_none());
+    }
+
     #[test]
     fn wraps_the_same_key_differently_each_time() {
         let (master, random) = (master(), SystemRandom::new());
