@@ -1,4 +1,6 @@
 -- The keys of plugins. The value comes last: what stands before it is read without following a large value's pages.
+-- With a rowid: without one, a value of 1 to 4 KiB goes to a page of its own beside the key's, which costs up to three
+-- times the space and half of the speed. In exchange a listing of small values under random keys has to fetch each row.
 CREATE TABLE kv (
     plugin_id INTEGER NOT NULL REFERENCES plugins (id),
     bucket TEXT NOT NULL,
@@ -7,7 +9,7 @@ CREATE TABLE kv (
     expires_at_ms INTEGER,
     value BLOB NOT NULL,
     PRIMARY KEY (plugin_id, bucket, key)
-) STRICT, WITHOUT ROWID;
+) STRICT;
 
 CREATE INDEX kv_by_expiry ON kv (expires_at_ms) WHERE expires_at_ms IS NOT NULL;
 

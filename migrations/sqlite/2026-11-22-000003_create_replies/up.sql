@@ -10,6 +10,6 @@ CREATE TABLE replies (
     headers TEXT NOT NULL,
     body BLOB NOT NULL,
     PRIMARY KEY (plugin_id, principal, route, key)
-) STRICT, WITHOUT ROWID;
+) STRICT;
 
 CREATE INDEX replies_by_expiry ON replies (expires_at_ms);
