@@ -1,15 +1,16 @@
 //! A request with an `Idempotency-Key`: its effects come about once, and every repeat gets the first one's answer.
 //!
 //! The answer is kept in the commit of the effects, so there is no moment at which one is there without the other. Of
-//! two at once the second one's commit is refused, and it is answered with what the first one's was. What was not
-//! committed (a problem, a failure) is not kept, and a repeat runs again.
+//! two at once the second one's commit is refused, and whatever became of it, it is answered with what the first one's
+//! was. What was not committed (a problem, a failure) is not kept, and a repeat runs again.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::response::Response;
-use backplane_runtime::{InvokeError, Response as GuestResponse, keyspace::CommitError};
+use backplane_runtime::Response as GuestResponse;
 use backplane_store::Reply;
 use http::HeaderValue;
+use tokio::time::Instant;
 
 use super::{
     Call, Target, answer, failure,
@@ -25,6 +26,9 @@ use crate::{
 /// Who calls where nobody is verified: they share their keys, so a key should be hard to guess.
 const ANYBODY: &str = "";
 
+/// How long is looked for the answer of a twin when the call's own time is over.
+const LOOK_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// Answers with the answer that is kept, or runs the call and keeps its answer.
 ///
 /// # Errors
@@ -35,21 +39,22 @@ pub(super) async fn answer_once(app: &App, call: Call, state: Arc<PluginState>, 
     let (target, deadline) = (Arc::clone(&call.target), call.deadline);
     let (principal, route) = (ANYBODY.to_owned(), target.name.clone());
     let record = ReplyRecord { principal, route, key, fingerprint: *fingerprint.as_bytes() };
-    let find = async || match tokio::time::timeout_at(deadline, state.find_reply(&record)).await {
+    let find = async |until| match tokio::time::timeout_at(until, state.find_reply(&record)).await {
         Ok(found) => found.map_err(|error| failure::state_unavailable(&target, error)),
         Err(late) => Err(failure::state_unavailable(&target, late)),
     };
-    if let Some(reply) = find().await? {
+    if let Some(reply) = find(deadline).await? {
         return replay(&target, &record, reply);
     }
     let keyspace = Recorded { state: Arc::clone(&state), record: record.clone() };
-    match call.run(Some(Arc::new(keyspace))).await.1 {
-        Err(error @ InvokeError::Commit(CommitError::Replayed)) => match find().await? {
-            Some(reply) => replay(&target, &record, reply),
-            None => answer(app, &target, Err(error)),
-        },
-        ended => answer(app, &target, ended),
+    let (_, ended) = call.run(Some(Arc::new(keyspace))).await;
+    if !matches!(ended, Ok(Ok(_)))
+        // Nothing is kept of this call; a twin that was faster may be why, and its answer is the answer of both.
+        && let Ok(Some(reply)) = find(deadline.max(Instant::now() + LOOK_TIMEOUT)).await
+    {
+        return replay(&target, &record, reply);
     }
+    answer(app, &target, ended)
 }
 
 /// Answers with what was answered before, if it is the same request.

@@ -4,6 +4,7 @@
 //! A file that is refused changes nothing that serves. It owns all its state and takes no lock; it runs on a
 //! thread of its own, so it may wait for the disk.
 
+mod fall_back;
 mod publish;
 mod removal;
 mod roll_back;
@@ -334,38 +335,6 @@ impl Supervisor {
         self.publish_rest(&current, draft);
         if !serves && !try_again && !self.fall_back(file, why) {
             self.release(file);
-        }
-    }
-
-    /// Starts to load the version that `file` provided when the process last ran, and says whether there is one.
-    fn fall_back(&mut self, file: &FileName, why: &FailedFile) -> bool {
-        let named = PluginName::new(&why.name).ok();
-        let Some(plugin) = named.filter(|plugin| self.provider(plugin).is_none_or(|provider| provider == file)) else {
-            return false;
-        };
-        if self.is_disabled(&plugin) {
-            return false;
-        }
-        let history = self.app.versions.history(&plugin);
-        let was_live = history.live.and_then(|hash| history.find(hash)).filter(|version| version.file == file.as_str());
-        // What failed is not tried again in its own place.
-        let earlier = was_live.filter(|version| Some(version.hash) != why.hash);
-        let Some(version) = earlier else { return false };
-        let Ok(candidate) = self.kept(&plugin, version.hash) else { return false };
-        let Some(known) = self.files.get_mut(file) else { return false };
-        known.provides = Some(plugin);
-        let ticket = known.ticket;
-        self.start(Attempt { ticket, file: file.clone(), candidate, purpose: Purpose::Fallback });
-        true
-    }
-
-    /// Lets another file provide what `file` does not.
-    fn release(&mut self, file: &FileName) {
-        let released = self.files.get_mut(file).and_then(|known| known.provides.take());
-        let heir = released.and_then(|plugin| self.heir(&plugin));
-        let arrival = heir.and_then(|heir| self.files.get_mut(&heir)?.waiting.take());
-        if let Some(arrival) = arrival {
-            self.arrive(arrival);
         }
     }
 
