@@ -128,7 +128,7 @@ pub enum OpenError {
     },
 }
 
-/// What SQLite said, in its words.
+/// What SQLite or the operating system said, in its words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SqliteError(pub(crate) String);
 
