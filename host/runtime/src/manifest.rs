@@ -4,6 +4,7 @@
 //! Its shape is `wit/manifest.schema.json`. This module does not know where the text came from, and does not
 //! decide what an operator allows.
 
+mod access;
 mod path;
 mod route;
 mod setting;
@@ -14,8 +15,9 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::name::PluginName;
 
+pub use access::Access;
 pub use path::{PathPattern, Segment};
-pub use route::{Access, Method, Route, Transaction};
+pub use route::{Method, Route, Transaction};
 pub use setting::{Setting, SettingKind};
 
 /// Longest manifest in bytes, whatever its form.

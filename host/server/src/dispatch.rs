@@ -102,7 +102,7 @@ fn answer(app: &App, target: &Target, ended: Result<Answer, InvokeError>) -> Api
 fn require_access(access: &Access) -> ApiResult<()> {
     match access {
         Access::Public => Ok(()),
-        Access::SignedIn | Access::Roles { .. } => {
+        Access::SignedIn | Access::Restricted { .. } => {
             let error = ApiError::new(codes::UNAUTHENTICATED, "this route needs a signed-in caller");
             Err(error.with_header(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")))
         }

@@ -4,10 +4,10 @@ use std::{collections::HashSet, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::{ManifestError, PathPattern, check_count, check_length, millis, read, unknown_fields};
+use super::{Access, ManifestError, PathPattern, check_count, check_length, millis, read, unknown_fields};
 
-/// Most headers that one route receives, and most roles that it names.
-const LIST_MAX: usize = 32;
+/// Most headers that one route receives.
+const HEADERS_MAX: usize = 32;
 
 /// Headers that carry credentials; the host reads them, a guest never does.
 const WITHHELD_HEADERS: &[&str] = &["authorization", "cookie", "proxy-authorization"];
@@ -42,23 +42,6 @@ impl Method {
             Self::Any => "ANY",
         }
     }
-}
-
-/// Who may call a route.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Access {
-    /// Anybody.
-    Public,
-    /// Any verified caller.
-    #[default]
-    SignedIn,
-    /// A verified caller that holds one of these roles.
-    #[serde(untagged)]
-    Roles {
-        /// At least one.
-        roles: Vec<String>,
-    },
 }
 
 /// How a route's handler uses state.
@@ -106,8 +89,7 @@ struct Raw {
     handler: String,
     #[serde(default)]
     summary: String,
-    #[serde(default)]
-    access: Access,
+    access: Option<serde_json::Value>,
     transaction: Option<Transaction>,
     #[serde(default)]
     headers: Vec<String>,
@@ -144,13 +126,14 @@ fn check(place: &str, raw: Raw) -> Result<Route, ManifestError> {
         PathPattern::parse(&raw.path).map_err(|reason| ManifestError::invalid(format!("{place}.path"), reason))?;
     check_length(&format!("{place}.handler"), &raw.handler, 128)?;
     check_length(&format!("{place}.summary"), &raw.summary, 500)?;
-    check_count(&format!("{place}.headers"), raw.headers.len(), LIST_MAX)?;
+    check_count(&format!("{place}.headers"), raw.headers.len(), HEADERS_MAX)?;
     for header in &raw.headers {
         check_header(header).map_err(|reason| ManifestError::invalid(format!("{place}.headers"), reason))?;
     }
-    if let Access::Roles { roles } = &raw.access {
-        check_roles(roles).map_err(|reason| ManifestError::invalid(format!("{place}.access.roles"), reason))?;
-    }
+    let access = match raw.access {
+        Some(access) => Access::read(&format!("{place}.access"), access)?,
+        None => Access::default(),
+    };
     if raw.timeout == Some(Duration::ZERO) {
         return Err(ManifestError::invalid(format!("{place}.timeout_ms"), "must be at least 1"));
     }
@@ -158,7 +141,7 @@ fn check(place: &str, raw: Raw) -> Result<Route, ManifestError> {
         Method::Get | Method::Head | Method::Options => Transaction::Read,
         _ => Transaction::Write,
     });
-    let Raw { method, handler, summary, access, headers, body_bytes_max, timeout, .. } = raw;
+    let Raw { method, handler, summary, headers, body_bytes_max, timeout, .. } = raw;
     Ok(Route { method, path, handler, summary, access, transaction, headers, body_bytes_max, timeout })
 }
 
@@ -172,14 +155,4 @@ fn check_header(name: &str) -> Result<(), String> {
         return Err(format!("names `{name}`: credentials never reach a plugin, ask the `context` interface who calls"));
     }
     Ok(())
-}
-
-fn check_roles(roles: &[String]) -> Result<(), String> {
-    if roles.is_empty() || roles.len() > LIST_MAX {
-        return Err(format!("must name 1 to {LIST_MAX} roles"));
-    }
-    match roles.iter().find(|role| role.is_empty() || role.len() > 64) {
-        Some(role) => Err(format!("names `{role}`: a role has 1 to 64 bytes")),
-        None => Ok(()),
-    }
 }

@@ -33,13 +33,15 @@ fn reads_every_form_of_access() {
     for (access, expected) in [
         (r#""public""#, Access::Public),
         (r#""signed-in""#, Access::SignedIn),
-        (r#"{"roles":["clerk"]}"#, Access::Roles { roles: vec!["clerk".into()] }),
+        (r#"{"roles":["clerk"]}"#, Access::Restricted { roles: vec!["clerk".into()], scopes: vec![] }),
+        (r#"{"scopes":["orders:read"]}"#, Access::Restricted { roles: vec![], scopes: vec!["orders:read".into()] }),
     ] {
         let text = manifest(&format!(r#","routes":[{{"method":"GET","path":"/","access":{access}}}]"#));
         let parsed = Manifest::from_json(text.as_bytes()).expect("the manifest is valid");
         assert_eq!(parsed.manifest.routes[0].access, expected);
     }
-    assert!(check(&manifest(r#","routes":[{"method":"GET","path":"/","access":"anyone"}]"#)).contains("routes[0]"));
+    let verdict = check(&manifest(r#","routes":[{"method":"GET","path":"/","access":"anyone"}]"#));
+    assert!(verdict.contains("`routes[0].access` must be"), "{verdict}");
 }
 
 #[test]
