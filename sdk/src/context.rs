@@ -1,12 +1,13 @@
 //! Who calls, under which id, and how much time is left.
 
+mod principal;
+
 use std::time::Duration;
 
-use serde::de::DeserializeOwned;
+pub use principal::{Claims, Principal};
 
-pub use crate::bindings::http::backplane::plugin::context::Principal;
-use crate::extract::{Call, Extract, ExtractOptional};
-use crate::{Problem, Result, host};
+use crate::extract::{Call, Extract};
+use crate::{Result, host};
 
 /// The call that is running.
 ///
@@ -40,42 +41,5 @@ impl Context {
 impl Extract for Context {
     fn extract(_: &mut Call) -> Result<Self> {
         Ok(Context)
-    }
-}
-
-impl Principal {
-    /// Makes a principal without further claims, for tests.
-    pub fn new<'a>(subject: impl Into<String>, roles: impl IntoIterator<Item = &'a str>) -> Self {
-        let mut roles: Vec<String> = roles.into_iter().map(String::from).collect();
-        roles.sort_unstable();
-        roles.dedup();
-        Self { subject: subject.into(), roles, claims: "{}".into() }
-    }
-
-    /// Returns whether the caller holds a role.
-    pub fn has_role(&self, role: &str) -> bool {
-        self.roles.iter().any(|held| held == role)
-    }
-
-    /// Reads the further claims into a type that names the expected ones.
-    ///
-    /// # Errors
-    /// A problem of status 500 when the claims do not fit the type.
-    pub fn parse_claims<T: DeserializeOwned>(&self) -> Result<T> {
-        Ok(serde_json::from_str(&self.claims)?)
-    }
-}
-
-/// The verified caller; the problem `unauthenticated` of status 401 when there is none.
-impl Extract for Principal {
-    fn extract(call: &mut Call) -> Result<Self> {
-        Self::extract_optional(call)?
-            .ok_or_else(|| Problem::new(401, "unauthenticated", "this needs a signed-in caller"))
-    }
-}
-
-impl ExtractOptional for Principal {
-    fn extract_optional(_: &mut Call) -> Result<Option<Self>> {
-        Ok(Context.caller())
     }
 }

@@ -10,9 +10,10 @@
 //! | [`Headers`](crate::respond::Headers) | every header that the route asks for |
 //! | [`Method`] | the method, for `#[any]` routes |
 //! | [`Principal`](crate::Principal) | the verified caller |
+//! | [`Claims<T>`](crate::Claims) | the verified caller's claims |
 //! | [`Context`](crate::Context) | the call: id, time left, caller |
 //! | [`Config<T>`](crate::config::Config) | the settings of a `#[config]` struct |
-//! | `Option<T>` | a body, query or principal that may be absent |
+//! | `Option<T>` | a body, query or caller that may be absent |
 //! | `Result<T, Problem>` | any of them, its failure left to the handler |
 //!
 //! Arguments are read in order; the first that fails answers the request. A type of your own becomes an argument
@@ -51,7 +52,7 @@ use crate::{Problem, Request, Result};
 #[diagnostic::on_unimplemented(
     message = "a handler cannot take `{Self}`",
     label = "not something that can be read from a request",
-    note = "take `Path<T>`, `Query<T>`, `Json<T>`, `Text`, `Bytes`, `Principal`, `Context`, `Config<T>`, `Headers` or `Method`,",
+    note = "take `Path<T>`, `Query<T>`, `Json<T>`, `Text`, `Bytes`, `Principal`, `Claims<T>`, `Context`, `Config<T>`, `Headers` or `Method`,",
     note = "mark it with `#[header(\"name\")]`, or implement `backplane_sdk::Extract` for it"
 )]
 pub trait Extract: Sized {
@@ -66,7 +67,7 @@ pub trait Extract: Sized {
 #[diagnostic::on_unimplemented(
     message = "a handler cannot take `Option<{Self}>`",
     label = "this is never absent",
-    note = "`Json<T>`, `Text`, `Bytes`, `Query<T>` and `Principal` may be optional; to handle a failure, take `Result<_, Problem>`"
+    note = "`Json<T>`, `Text`, `Bytes`, `Query<T>`, `Principal` and `Claims<T>` may be optional; to handle a failure, take `Result<_, Problem>`"
 )]
 pub trait ExtractOptional: Extract {
     /// Reads the value, or returns `None` when the request has nothing of the kind.

@@ -25,8 +25,8 @@
 //! - [`plugin`] and the route attributes ([`get`], [`post`] and the others) declare what the plugin answers.
 //! - [`extract`] lists what a handler may take, [`respond`] what it may return, [`Problem`] how it fails.
 //! - [`kv`] is the plugin's own state, and part of the call's transaction.
-//! - [`Context`] knows who calls and how much time is left, [`mod@config`] what the operator set, [`log`]
-//!   writes to the operator's log.
+//! - [`Principal`] is who calls, with roles, scopes and [`Claims`]; [`Context`] knows the call and how much time is left.
+//! - [`mod@config`] is what the operator set, [`log`] writes to the operator's log.
 //! - [`testing`] stands in for the host under `cargo test`.
 //!
 //! # Unsafe code
@@ -52,7 +52,7 @@ pub mod testing;
 
 pub use backplane_sdk_macros::{any, config, delete, get, head, init, options, patch, plugin, post, put};
 pub use bindings::http::exports::backplane::plugin::http_handler::{Request, Response};
-pub use context::{Context, Principal};
+pub use context::{Claims, Context, Principal};
 pub use dispatch::Plugin;
 pub use extract::{Call, Extract};
 pub use problem::{OptionExt, Problem, Result};

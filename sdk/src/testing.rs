@@ -27,6 +27,7 @@
 //! assert_eq!(testing::take_logs()[0].message, "deleted by ada");
 //! ```
 
+mod caller;
 pub(crate) mod double;
 pub(crate) mod keyspace;
 mod manifest;

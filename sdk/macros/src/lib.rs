@@ -6,6 +6,7 @@
 //!
 //! Nothing here knows a host, a clock or a file: the same source always becomes the same plugin.
 
+mod access;
 mod arguments;
 mod attribute;
 mod description;
@@ -58,6 +59,7 @@ macro_rules! route_attributes {
         /// | `public` | | anybody may call |
         /// | `signed_in` | this | any verified caller may |
         /// | `roles("clerk", "admin")` | | a verified caller with one of the roles may |
+        /// | `scopes("orders:read")` | | a verified caller with all of the scopes may; next to `roles`, one of those too |
         /// | `transaction = "write"` | `"read"` for GET, HEAD, OPTIONS, else `"write"` | may the route change the plugin's state, only `"read"` it, or does it do without: `"none"`? |
         /// | `headers("if-match")` | none | request headers to receive besides `content-type` |
         /// | `body_max = "64KiB"` | the host's | longest request body |

@@ -65,7 +65,14 @@ pub(crate) enum Access {
     Public,
     #[default]
     SignedIn,
-    Roles(Vec<String>),
+    /// One of the roles and all of the scopes; an empty list asks for nothing.
+    #[serde(untagged)]
+    Restricted {
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        roles: Vec<String>,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        scopes: Vec<String>,
+    },
 }
 
 /// A setting that the operator may or must give.
@@ -125,7 +132,7 @@ mod tests {
             path: "/{id}".into(),
             handler: "show_order".into(),
             summary: None,
-            access: Access::Roles(vec!["clerk".into()]),
+            access: Access::Restricted { roles: vec!["clerk".into()], scopes: Vec::new() },
             transaction: None,
             headers: vec!["if-match".into()],
             body_bytes_max: Some(0),
@@ -152,5 +159,12 @@ mod tests {
         let json = |access: &Access| serde_json::to_string(access).expect("an access is plain data");
         assert_eq!(json(&Access::Public), r#""public""#);
         assert_eq!(json(&Access::SignedIn), r#""signed-in""#);
+        let restricted = |roles: &[&str], scopes: &[&str]| {
+            let [roles, scopes] = [roles, scopes].map(|names| names.iter().map(ToString::to_string).collect());
+            json(&Access::Restricted { roles, scopes })
+        };
+        assert_eq!(restricted(&["clerk"], &[]), r#"{"roles":["clerk"]}"#);
+        assert_eq!(restricted(&[], &["orders:read"]), r#"{"scopes":["orders:read"]}"#);
+        assert_eq!(restricted(&["a", "b"], &["c"]), r#"{"roles":["a","b"],"scopes":["c"]}"#);
     }
 }

@@ -5,9 +5,10 @@ use syn::parse::{ParseStream, Parser};
 use syn::spanned::Spanned;
 use syn::{Attribute, Error, ItemFn, LitStr, Meta, Result, Token};
 
+use crate::access;
 use crate::arguments::{self, Argument};
 use crate::description::first_sentence;
-use crate::manifest::{self, Access};
+use crate::manifest;
 use crate::options::{AttributeOption, parse_options};
 use crate::path::RoutePath;
 
@@ -30,7 +31,7 @@ const METHODS: [(&str, Method); 8] = [
 /// Headers that carry what only the host may see.
 const FORBIDDEN_HEADERS: [&str; 3] = ["authorization", "cookie", "proxy-authorization"];
 
-const OPTIONS: [&str; 7] = ["public", "signed_in", "roles", "transaction", "headers", "body_max", "timeout"];
+const OPTIONS: [&str; 8] = ["public", "signed_in", "roles", "scopes", "transaction", "headers", "body_max", "timeout"];
 
 impl Method {
     /// Returns the method of an attribute's name.
@@ -68,7 +69,7 @@ impl Route {
             path: path_text.value(),
             handler: function.sig.ident.to_string(),
             summary: first_sentence(&function.attrs),
-            access: Access::SignedIn,
+            access: access::read(&options)?,
             transaction: None,
             headers: Vec::new(),
             body_bytes_max: None,
@@ -106,19 +107,10 @@ fn parse_attribute(attribute: &Attribute) -> Result<(LitStr, Vec<AttributeOption
 }
 
 fn apply(options: &[AttributeOption], route: &mut manifest::Route) -> Result<()> {
-    let mut access_given = false;
     for option in options {
-        let mut set_access = |access| {
-            if std::mem::replace(&mut access_given, true) {
-                return Err(option.error("write one of `public`, `signed_in` and `roles(...)`"));
-            }
-            route.access = access;
-            Ok(())
-        };
         match option.name.as_str() {
-            "public" => option.flag().and_then(|()| set_access(Access::Public))?,
-            "signed_in" => option.flag().and_then(|()| set_access(Access::SignedIn))?,
-            "roles" => set_access(Access::Roles(option.texts()?.iter().map(LitStr::value).collect()))?,
+            // Read together by `access`.
+            "public" | "signed_in" | "roles" | "scopes" => {}
             "transaction" => route.transaction = Some(option.choice(&["read", "write", "none"])?),
             "headers" => {
                 for name in option.texts()? {

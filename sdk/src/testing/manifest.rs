@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 use super::keyspace::Access as StateAccess;
 use crate::context::Principal;
+use crate::{Problem, Result};
 
 /// Longest request body of a route that does not say (`wit/manifest.schema.json`).
 const BODY_BYTES_MAX_DEFAULT: usize = 1 << 20;
@@ -31,7 +32,13 @@ pub(super) struct Route {
 enum Access {
     Public,
     SignedIn,
-    Roles(Vec<String>),
+    #[serde(untagged)]
+    Restricted {
+        #[serde(default)]
+        roles: Vec<String>,
+        #[serde(default)]
+        scopes: Vec<String>,
+    },
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -75,12 +82,20 @@ impl Manifest {
 }
 
 impl Route {
-    /// Returns the status that refuses a caller, if there is one.
-    pub(super) fn refusal(&self, caller: Option<&Principal>) -> Option<u16> {
+    /// Refuses a caller as the host does: for the scopes that a credential lacks, then for the role.
+    pub(super) fn require_access(&self, caller: Option<&Principal>) -> Result<()> {
         match (&self.access, caller) {
-            (Access::Public, _) | (Access::SignedIn, Some(_)) => None,
-            (Access::SignedIn | Access::Roles(_), None) => Some(401),
-            (Access::Roles(roles), Some(caller)) => (!roles.iter().any(|role| caller.has_role(role))).then_some(403),
+            (Access::Public, _) | (Access::SignedIn, Some(_)) => Ok(()),
+            (Access::SignedIn | Access::Restricted { .. }, None) => {
+                Err(Problem::new(401, "unauthenticated", "this route needs a signed-in caller"))
+            }
+            (Access::Restricted { roles, scopes }, Some(caller)) => {
+                scopes.iter().try_for_each(|scope| caller.require_scope(scope))?;
+                if roles.is_empty() || roles.iter().any(|role| caller.has_role(role)) {
+                    return Ok(());
+                }
+                Err(Problem::forbidden(format!("this route needs one of the roles {}", roles.join(", "))))
+            }
         }
     }
 

@@ -80,17 +80,24 @@ impl TestRequest {
         self.body("text/plain; charset=utf-8", text.into())
     }
 
-    /// Signs in a caller with some roles.
+    /// Signs in a caller with some roles, and without scopes.
     #[must_use]
     pub fn signed_in<'a>(self, subject: &str, roles: impl IntoIterator<Item = &'a str>) -> Self {
-        Self { caller: Some(Principal::new(subject, roles)), ..self }
+        self.caller(Principal::new(subject, roles))
+    }
+
+    /// Sets who calls, for scopes and claims besides roles:
+    /// `Principal::new("ada", ["clerk"]).with_scopes(["orders:read"])`. `None` is nobody.
+    #[must_use]
+    pub fn caller(self, caller: impl Into<Option<Principal>>) -> Self {
+        Self { caller: caller.into(), ..self }
     }
 
     /// Sends the request through the plugin as a fresh instance would meet it: `#[init]`, then the handler.
     ///
-    /// Routes, access, the headers that a route asks for and its longest body are checked as the host does; time,
-    /// memory and other limits are not. A problem becomes the response that the host would make of it. What the handler
-    /// wrote is committed when it answers `Ok`, and is gone when it does not.
+    /// Routes, access, the headers that a route asks for and its longest body are checked as the host does, and refused
+    /// with its status and code; time, memory and other limits are not. A problem becomes the response that the host
+    /// would make of it. What the handler wrote is committed when it answers `Ok`, and is gone when it does not.
     ///
     /// # Panics
     /// When the handler does. What it wrote is gone.
@@ -137,14 +144,12 @@ impl TestRequest {
         };
         let (index, route, params) = match manifest.find(&self.method, path) {
             Match::Route { index, route, params } => (index, route, params),
-            Match::NoSuchPath => return Err(Problem::new(404, "route_not_found", "the plugin has no such path")),
+            Match::NoSuchPath => return Err(Problem::new(404, "not_found", "the plugin has no such path")),
             Match::NoSuchMethod => return Err(Problem::new(405, "method_not_allowed", "the path has no such method")),
         };
-        if let Some(status) = route.refusal(self.caller.as_ref()) {
-            return Err(Problem::new(status, "refused", "the route's access refuses this caller"));
-        }
+        route.require_access(self.caller.as_ref())?;
         if self.body.len() > route.body_bytes_max {
-            return Err(Problem::new(413, "body_too_large", "the body is longer than the route accepts"));
+            return Err(Problem::new(413, "payload_too_large", "the body is longer than the route accepts"));
         }
         let request = Request {
             route: index,

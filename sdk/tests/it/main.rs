@@ -5,6 +5,7 @@
 #![allow(clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod arguments;
+mod callers;
 mod kv;
 mod manifest;
 mod problems;

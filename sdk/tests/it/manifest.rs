@@ -34,9 +34,14 @@ mod web_shop {
         id
     }
 
-    #[post("/", transaction = "none", body_max = "64KiB", headers("if-match", "content-type"))]
+    #[post("/", scopes("orders:write"), transaction = "none", body_max = "64KiB", headers("if-match", "content-type"))]
     fn create_order(#[header("if-match")] _tag: Option<String>) -> NoContent {
         NoContent
+    }
+
+    #[delete("/{id}", scopes("orders:write", "shop"), roles("admin"))]
+    fn delete_order(Path(id): Path<String>) -> String {
+        id
     }
 
     #[options("/", public)]
@@ -61,8 +66,10 @@ fn holds_everything_that_the_module_declares() {
         r#""timeout_ms":5000,"cpu_ms":500},"#,
         r#""routes":[{"method":"GET","path":"/{id}","handler":"show_order","summary":"Returns one order, with its lines.","#,
         r#""access":{"roles":["clerk","admin"]},"headers":["if-none-match"],"timeout_ms":2000},"#,
-        r#"{"method":"POST","path":"/","handler":"create_order","access":"signed-in","transaction":"none","#,
+        r#"{"method":"POST","path":"/","handler":"create_order","access":{"scopes":["orders:write"]},"transaction":"none","#,
         r#""headers":["if-match"],"body_bytes_max":65536},"#,
+        r#"{"method":"DELETE","path":"/{id}","handler":"delete_order","#,
+        r#""access":{"roles":["admin"],"scopes":["orders:write","shop"]}},"#,
         r#"{"method":"OPTIONS","path":"/","handler":"list_options","access":"public"}],"#,
         r#""config":[{"key":"owner","type":"string","required":true,"description":"Who answers for the shop."},"#,
         r#"{"key":"open","type":"boolean","default":true},{"key":"rate","type":"number","default":2.5},"#,

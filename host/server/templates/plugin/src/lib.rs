@@ -1,6 +1,7 @@
 //! The plugin `{{name}}`.
 //!
-//! Every function with a route attribute answers requests below `/{{name}}`.
+//! Every function with a route attribute answers requests below `/{{name}}`. `public` lets anybody call; a route that says
+//! nothing needs a signed-in caller, and `roles("...")` and `scopes("...")` ask for more.
 
 #![forbid(unsafe_code)]
 
@@ -33,6 +34,12 @@ mod {{module}} {
         Json(Greeting { hello: name })
     }
 
+    /// Says who calls.
+    #[get("/")]
+    fn show_caller(caller: Principal) -> String {
+        format!("You are {}.", caller.subject)
+    }
+
     /// Adds numbers up.
     #[post("/", public)]
     fn add(Json(input): Json<Numbers>) -> Result<Json<Sum>> {
@@ -52,6 +59,12 @@ mod tests {
     fn greets_by_name() {
         let response = testing::get("/Ada").send::<Plugin>();
         assert_eq!((response.status(), response.text()), (200, r#"{"hello":"Ada"}"#));
+    }
+
+    #[test]
+    fn knows_who_calls() {
+        assert_eq!(testing::get("/").send::<Plugin>().status(), 401);
+        assert_eq!(testing::get("/").signed_in("ada", []).send::<Plugin>().text(), "You are ada.");
     }
 
     #[test]
