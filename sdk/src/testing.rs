@@ -34,7 +34,7 @@ mod manifest;
 mod request;
 
 pub use double::{
-    Line, set_caller, set_config, set_log_level, set_remaining, set_request_id, set_trace_parent, take_logs,
+    Line, set_caller, set_config, set_log_level, set_mount, set_remaining, set_request_id, set_trace_parent, take_logs,
 };
 pub use keyspace::{advance_clock, set_state_available, set_state_quota};
 pub use request::{TestRequest, TestResponse, delete, get, patch, post, put, request};

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::{Server, Setup};
+use crate::harness::{Answer, Server, Setup};
 
 #[track_caller]
 fn start(config: &str) -> Server {
@@ -47,6 +47,20 @@ fn a_plugin_answers_where_the_operator_mounts_it() {
     let server = Setup::new().plugins(&["hello"]).config("[plugin.hello]\nmount = \"/greet/people\"\n").start();
     server.get("/greet/people/Ada").check_text(r#"{"hello":"Ada"}"#);
     assert_eq!(server.get("/hello/Ada").status, 404);
+}
+
+#[test]
+fn what_a_plugin_makes_is_where_it_says_wherever_it_is_mounted() {
+    for mount in ["/orders", "/shop/orders", "/"] {
+        let server =
+            Setup::new().plugins(&["orders"]).config(&format!("[plugin.orders]\nmount = \"{mount}\"\n")).start();
+        let order = json!({"customer": "Ada", "lines": [{"item": "bread", "quantity": 1, "unit_price": 350}]});
+        let created = server.request("POST", mount).json(&order).send().and_then(Answer::receive).expect("an answer");
+        let location = created.header("location").expect("a created order is somewhere");
+        let expected = format!("{}/{}", mount.trim_end_matches('/'), created.json()["id"].as_str().expect("an id"));
+        assert_eq!((created.status, location), (201, expected.as_str()));
+        assert_eq!(server.get(location).json(), created.json());
+    }
 }
 
 #[test]

@@ -53,6 +53,8 @@ pub struct Source {
 /// What the operator decided about one plugin.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct PluginSettings {
+    /// Where its routes answer, for the guest to know; empty at the root.
+    pub mount: String,
     /// Values for the manifest's `config`.
     pub config: serde_json::Map<String, Value>,
     /// Whether instances are never reused, whatever the manifest says.
@@ -206,6 +208,7 @@ impl Loader {
         let plugin = Arc::new(PluginEnv {
             name: manifest.name.clone(),
             version: manifest.version.to_string(),
+            mount: settings.mount.clone(),
             settings: values,
             log_budget: LogBudget::new(limits.log_lines_per_second, limits.log_lines_burst),
             transactions: Arc::clone(&self.host.transactions),

@@ -19,6 +19,8 @@ use crate::{
 pub(crate) struct PluginEnv {
     pub(crate) name: PluginName,
     pub(crate) version: String,
+    /// Where its routes answer.
+    pub(crate) mount: String,
     /// Settings as JSON text, by key.
     pub(crate) settings: HashMap<String, String>,
     pub(crate) log_budget: LogBudget,

@@ -42,7 +42,7 @@ mod ledger {
     #[post("/accounts", public, body_max = "1KiB")]
     fn create_account(Json(account): Json<Account>) -> Result<Created<Account>> {
         account::open(&account)?;
-        let location = format!("/ledger/accounts/{}", account.id);
+        let location = Context.url(format!("/accounts/{}", account.id));
         Ok(Created::new(account).at(location))
     }
 

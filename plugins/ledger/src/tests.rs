@@ -37,6 +37,16 @@ fn check_problem(response: &TestResponse, status: u16, code: &str) {
 }
 
 #[test]
+fn says_where_an_account_is_wherever_the_plugin_is_mounted() {
+    for (mount, location) in [("/bank/books", "/bank/books/accounts/ada"), ("", "/accounts/bob")] {
+        testing::set_mount(mount);
+        let id = location.rsplit('/').next();
+        let response = send(testing::post("/accounts").json(&json!({ "id": id })));
+        assert_eq!(response.header("location"), Some(location));
+    }
+}
+
+#[test]
 fn opens_an_account_once() {
     open("ada", 100);
     assert_eq!(balance("ada"), 100);

@@ -40,7 +40,7 @@ mod orders {
         let order = Order::create(shelf::new_id(), new)?;
         shelf::add(&order)?;
         log::info!(order = order.id, total = order.total, "order taken");
-        let location = format!("/orders/{}", order.id);
+        let location = Context.url(format!("/{}", order.id));
         Ok((etag::header(order.version), Created::new(order).at(location)))
     }
 

@@ -9,7 +9,8 @@ use crate::{Response, Result};
 ///
 /// ```
 /// # use backplane_sdk::prelude::*;
-/// let created = Created::new(["an order"]).at("/orders/7");
+/// # backplane_sdk::testing::set_mount("/orders");
+/// let created = Created::new(["an order"]).at(Context.url("/7"));
 /// assert_eq!(created.location.as_deref(), Some("/orders/7"));
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,7 +27,7 @@ impl<T> Created<T> {
         Self { value, location: None }
     }
 
-    /// Says where it is.
+    /// Says where it is. A path of this plugin's own is [`Context.url(path)`](crate::Context::url).
     #[must_use]
     pub fn at(self, location: impl Into<String>) -> Self {
         Self { location: Some(location.into()), ..self }

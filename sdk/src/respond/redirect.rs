@@ -3,7 +3,8 @@
 use super::IntoResponse;
 use crate::{Response, Result};
 
-/// A redirect to another URL, absolute or relative to the request's.
+/// A redirect to another URL, absolute or relative to the request's. A path of this plugin's own is
+/// [`Context.url(path)`](crate::Context::url).
 ///
 /// A target that came from outside sends your callers wherever its author likes: check it first.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -22,6 +22,9 @@ pub struct Line {
 
 struct Known {
     caller: Option<Principal>,
+    mount: Option<String>,
+    /// Name of the plugin that a request is sent to.
+    plugin: Option<String>,
     request_id: String,
     trace_parent: Option<String>,
     remaining: Duration,
@@ -33,6 +36,8 @@ struct Known {
 thread_local! {
     static KNOWN: RefCell<Known> = const { RefCell::new(Known {
         caller: None,
+        mount: None,
+        plugin: None,
         request_id: String::new(),
         trace_parent: None,
         remaining: Duration::from_secs(5),
@@ -50,6 +55,13 @@ fn change<T>(change: impl FnOnce(&mut Known) -> T) -> T {
 pub fn set_caller(caller: impl Into<Option<Principal>>) {
     let caller = caller.into();
     change(|known| known.caller = caller);
+}
+
+/// Sets where the plugin answers: `/office/notes`, or the empty text for the root. Unless set, that is `/<name>` of the
+/// plugin that a request is sent to.
+pub fn set_mount(mount: impl Into<String>) {
+    let mount = Some(mount.into());
+    change(|known| known.mount = mount);
 }
 
 /// Sets the request's id. Empty, unless set.
@@ -96,6 +108,14 @@ pub(super) fn with_caller<T>(caller: Option<Principal>, run: impl FnOnce() -> T)
     outcome
 }
 
+/// Runs something in the name of a plugin, and puts the old one back.
+pub(super) fn with_plugin<T>(name: &str, run: impl FnOnce() -> T) -> T {
+    let before = change(|known| known.plugin.replace(name.to_owned()));
+    let outcome = run();
+    change(|known| known.plugin = before);
+    outcome
+}
+
 /// Returns the caller that was set.
 pub(super) fn caller() -> Option<Principal> {
     context::caller()
@@ -107,6 +127,14 @@ pub(crate) mod context {
 
     pub(crate) fn caller() -> Option<Principal> {
         change(|known| known.caller.clone())
+    }
+
+    pub(crate) fn mount() -> String {
+        change(|known| match (&known.mount, &known.plugin) {
+            (Some(mount), _) => mount.clone(),
+            (None, Some(plugin)) => format!("/{plugin}"),
+            (None, None) => String::new(),
+        })
     }
 
     pub(crate) fn request_id() -> String {

@@ -12,6 +12,7 @@ const BODY_BYTES_MAX_DEFAULT: usize = 1 << 20;
 
 #[derive(Deserialize)]
 pub(super) struct Manifest {
+    pub(super) name: String,
     pub(super) routes: Vec<Route>,
 }
 

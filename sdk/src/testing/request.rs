@@ -161,8 +161,10 @@ impl TestRequest {
             body: self.body,
         };
         let handler = || {
-            keyspace::run_without(P::init)?;
-            P::handle(request.clone())
+            double::with_plugin(&manifest.name, || {
+                keyspace::run_without(P::init)?;
+                P::handle(request.clone())
+            })
         };
         keyspace::run(route.state_access(), handler, others)
     }

@@ -1,5 +1,6 @@
 //! What each result of a handler becomes.
 
+use backplane_sdk::Context;
 use backplane_sdk::testing::{self, TestResponse};
 
 #[backplane_sdk::plugin]
@@ -15,6 +16,11 @@ mod responses {
     #[get("/created", public)]
     fn created() -> Created<&'static str> {
         Created::new("a").at("/created/1")
+    }
+
+    #[get("/created-here", public)]
+    fn created_here() -> Created<&'static str> {
+        Created::new("a").at(Context.url("/created/1"))
     }
 
     #[get("/created-somewhere", public)]
@@ -120,4 +126,28 @@ fn redirects() {
 fn adds_headers() {
     assert_eq!(get("/both").header("etag"), Some("\"1\""));
     assert_eq!(get("/headers").header("link"), Some("a"));
+}
+
+#[test]
+fn names_its_own_paths_wherever_it_is_mounted() {
+    #[track_caller]
+    fn check(mount: &str, path: &str, expected: &str) {
+        testing::set_mount(mount);
+        assert_eq!((Context.mount().as_str(), Context.url(path).as_str()), (mount, expected));
+    }
+    check("/shop/orders", "/7", "/shop/orders/7");
+    check("/shop/orders", "7?full=true", "/shop/orders/7?full=true");
+    check("/shop/orders", "/", "/shop/orders");
+    check("/shop/orders", "", "/shop/orders");
+    check("", "/7", "/7");
+    check("", "/", "/");
+    check("", "//evil.example", "/evil.example");
+    check("", "/\\evil.example", "/evil.example");
+}
+
+#[test]
+fn is_mounted_under_its_name_unless_a_test_says_otherwise() {
+    assert_eq!(get("/created-here").header("location"), Some("/responses/created/1"));
+    testing::set_mount("/elsewhere");
+    assert_eq!(get("/created-here").header("location"), Some("/elsewhere/created/1"));
 }

@@ -1,4 +1,4 @@
-//! `backplane:plugin/context`: who calls, under which id, and for how long.
+//! `backplane:plugin/context`: who calls, under which id, for how long, and where the plugin answers.
 
 use tokio::time::Instant;
 use wasmtime::component::{HasData, Linker};
@@ -6,7 +6,7 @@ use wasmtime::component::{HasData, Linker};
 use crate::{
     bindings::backplane::plugin::context::{self, Host, Principal},
     context::CallContext,
-    state::InstanceState,
+    state::{InstanceState, PluginEnv},
 };
 
 struct HasContext;
@@ -16,11 +16,12 @@ impl HasData for HasContext {
 }
 
 struct ContextView<'a> {
+    plugin: &'a PluginEnv,
     call: &'a CallContext,
 }
 
 pub(super) fn add_to_linker(linker: &mut Linker<InstanceState>) -> wasmtime::Result<()> {
-    context::add_to_linker::<_, HasContext>(linker, |state| ContextView { call: &state.call })
+    context::add_to_linker::<_, HasContext>(linker, |state| ContextView { plugin: &state.plugin, call: &state.call })
 }
 
 impl Host for ContextView<'_> {
@@ -31,6 +32,10 @@ impl Host for ContextView<'_> {
             roles: principal.roles.clone(),
             claims: principal.claims.clone(),
         })
+    }
+
+    fn mount(&mut self) -> String {
+        self.plugin.mount.clone()
     }
 
     fn request_id(&mut self) -> String {

@@ -115,7 +115,8 @@ fn load(source: Source, manifest: backplane_runtime::Manifest) -> anyhow::Result
         threads: 1,
     })?;
     let threads = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-    let loaded = threads.block_on(runtime.load(source, manifest, PluginSettings::default()));
+    let settings = PluginSettings { mount: format!("/{}", manifest.name), ..PluginSettings::default() };
+    let loaded = threads.block_on(runtime.load(source, manifest, settings));
     Ok(loaded.map(|generation| generation.retire()))
 }
 

@@ -76,9 +76,11 @@ impl Attempt {
 }
 
 /// Makes the runtime's settings of the operator's.
-pub(super) fn settings_of(config: Option<&PluginConfig>) -> PluginSettings {
-    let Some(config) = config else { return PluginSettings::default() };
+pub(super) fn settings_of(plugin: &PluginName, config: Option<&PluginConfig>) -> PluginSettings {
+    let mount = mount_of(plugin, config);
+    let Some(config) = config else { return PluginSettings { mount, ..PluginSettings::default() } };
     PluginSettings {
+        mount,
         config: config.config.clone(),
         force_fresh: config.instance == Some(InstanceMode::Fresh),
         limits: WantedLimits {

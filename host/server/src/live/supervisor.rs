@@ -220,7 +220,8 @@ impl Supervisor {
             let (plugin, version) = (manifest.name.clone(), manifest.version.to_string());
             known.loading = Some(LoadingFile { plugin, version, hash: source.hash });
         }
-        let settings = settings_of(self.app.config.plugin.get(&attempt.candidate.manifest.name));
+        let plugin = &attempt.candidate.manifest.name;
+        let settings = settings_of(plugin, self.app.config.plugin.get(plugin));
         self.loads.spawn(attempt.run(Arc::clone(&self.app.runtime), settings));
     }
 

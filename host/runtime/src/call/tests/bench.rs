@@ -67,6 +67,7 @@ impl Bench {
         let plugin = Arc::new(PluginEnv {
             name: manifest.name.clone(),
             version: manifest.version.to_string(),
+            mount: String::new(),
             settings: std::collections::HashMap::new(),
             log_budget: LogBudget::new(1, 1),
             transactions: Arc::clone(&host.transactions),
