@@ -18,6 +18,7 @@ mod crash;
 mod durability;
 mod files;
 mod idempotency;
+mod identity;
 mod instances;
 mod kv;
 mod kv_attacks;
