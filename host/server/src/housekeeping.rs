@@ -41,7 +41,7 @@ pub async fn run(app: Arc<App>) {
 fn pause_after(pause: Duration, collected: &Result<Collected, StoreError>) -> Duration {
     match collected {
         Ok(Collected { more: true, .. }) => PAUSE_BETWEEN_STEPS,
-        Ok(Collected { keys, replies, .. }) if keys + replies > 0 => PAUSE_MIN,
+        Ok(Collected { keys, replies, identity, .. }) if keys + replies + identity > 0 => PAUSE_MIN,
         Ok(_) | Err(_) => (pause * 2).clamp(PAUSE_MIN, PAUSE_MAX),
     }
 }

@@ -6,6 +6,7 @@
 use diesel::prelude::*;
 
 use crate::{
+    identity,
     keys::{self, Name},
     schema::{kv, replies},
     size::{kv_bytes, reply_bytes},
@@ -23,9 +24,11 @@ pub struct Collected {
     pub keys: usize,
     /// Stored replies that were deleted.
     pub replies: usize,
+    /// Rows of sessions, API keys, revocations and the audit trail that were deleted.
+    pub identity: usize,
     /// Whether more has expired.
     pub more: bool,
-    /// Its place in the order of commits, 0 where it did nothing.
+    /// Its place in the order of commits, 0 where it did nothing to a plugin's rows.
     pub(crate) version: i64,
 }
 
@@ -45,14 +48,15 @@ impl Freed {
     }
 }
 
-/// Deletes rows whose time was over at `now_ms`, and returns them.
+/// Deletes rows whose time was over at `now_ms`, and returns those of plugins.
 pub(crate) fn collect(connection: &mut SqliteConnection, now_ms: i64) -> QueryResult<(Collected, Vec<Freed>)> {
     let mut freed = Vec::new();
     let mut bytes_left = BYTES_MAX;
     let keys = collect_keys(connection, now_ms, &mut bytes_left, &mut freed)?;
     let replies = collect_replies(connection, now_ms, &mut bytes_left, &mut freed)?;
-    let more = freed.len() == ROWS_MAX || bytes_left <= 0;
-    Ok((Collected { keys, replies, more, version: 0 }, freed))
+    let identity = identity::collect::collect(connection, now_ms, ROWS_MAX - freed.len())?;
+    let more = freed.len() + identity == ROWS_MAX || bytes_left <= 0;
+    Ok((Collected { keys, replies, identity, more, version: 0 }, freed))
 }
 
 fn collect_keys(

@@ -1,4 +1,4 @@
-//! Keeps what must outlive the process: plugins' keys and replies, versions, the operator's choices.
+//! Keeps what must outlive the process: plugins' keys and replies, versions, the operator's choices, accounts.
 //!
 //! One SQLite database, one thread that writes, many connections that read. A plugin reads from a [`Snapshot`] and hands
 //! what it read and wants written to the writer as a [`Commit`]; the writer validates and writes many of them with one
@@ -19,6 +19,7 @@ mod error;
 mod export;
 mod filesystem;
 mod host_readers;
+pub mod identity;
 mod keys;
 mod lock;
 mod migrate;
@@ -41,6 +42,9 @@ mod tests;
 mod usage;
 pub mod versions;
 mod writer;
+
+/// A connection, as what runs in [`Store::write`] and [`Store::read`] gets it.
+pub use diesel::SqliteConnection as Connection;
 
 pub use self::{
     backup::{BackupError, back_up},

@@ -70,8 +70,104 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    users (subject) {
+        subject -> Text,
+        name -> Text,
+        password_hash -> Text,
+        roles -> Text,
+        scopes -> Text,
+        disabled_at_ms -> Nullable<BigInt>,
+        created_at_ms -> BigInt,
+        last_login_at_ms -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    role_holders (role, subject) {
+        role -> Text,
+        subject -> Text,
+    }
+}
+
+diesel::table! {
+    sessions (id) {
+        id -> Text,
+        subject -> Nullable<Text>,
+        client_id -> Text,
+        tokens -> BigInt,
+        expires_at_ms -> BigInt,
+        revoked_at_ms -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    refresh_tokens (digest) {
+        digest -> Binary,
+        session_id -> Text,
+        parent -> Nullable<Binary>,
+        issued_at_ms -> BigInt,
+        used_at_ms -> Nullable<BigInt>,
+        uses -> BigInt,
+    }
+}
+
+diesel::table! {
+    api_keys (id) {
+        id -> Text,
+        subject -> Text,
+        name -> Text,
+        digest -> Binary,
+        scopes -> Text,
+        created_at_ms -> BigInt,
+        expires_at_ms -> Nullable<BigInt>,
+        revoked_at_ms -> Nullable<BigInt>,
+        last_used_at_ms -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    signing_keys (kid) {
+        kid -> Text,
+        algorithm -> Text,
+        wrapped -> Binary,
+        state -> Text,
+        changed_at_ms -> BigInt,
+    }
+}
+
+diesel::table! {
+    revocations (seq) {
+        seq -> BigInt,
+        kind -> Text,
+        name -> Text,
+        at_ms -> BigInt,
+    }
+}
+
+diesel::table! {
+    audit (seq) {
+        seq -> BigInt,
+        at_ms -> BigInt,
+        actor -> Nullable<Text>,
+        actor_name -> Nullable<Text>,
+        kind -> Text,
+        address -> Nullable<Text>,
+        action -> Text,
+        target -> Nullable<Text>,
+        result -> Text,
+        request_id -> Nullable<Text>,
+        detail -> Nullable<Text>,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(plugins, counters, kv, usage, replies, versions, choices);
+diesel::allow_tables_to_appear_in_same_query!(users, role_holders, sessions, refresh_tokens, api_keys);
 
 diesel::joinable!(versions -> plugins (plugin_id));
 diesel::joinable!(choices -> plugins (plugin_id));
 diesel::joinable!(usage -> plugins (plugin_id));
+diesel::joinable!(role_holders -> users (subject));
+diesel::joinable!(sessions -> users (subject));
+diesel::joinable!(refresh_tokens -> sessions (session_id));
+diesel::joinable!(api_keys -> users (subject));

@@ -134,6 +134,14 @@ fn diesel_sees_the_tables_that_are_there() -> TestResult {
         described(schema::replies::table),
         described(schema::versions::table),
         described(schema::choices::table),
+        described(schema::users::table),
+        described(schema::role_holders::table),
+        described(schema::sessions::table),
+        described(schema::refresh_tokens::table),
+        described(schema::api_keys::table),
+        described(schema::signing_keys::table),
+        described(schema::revocations::table),
+        described(schema::audit::table),
     ]);
     let mut real = BTreeMap::new();
     for table in tables(&mut connection)? {
@@ -251,4 +259,14 @@ macro_rules! column_types {
     };
 }
 
-column_types!(A B, A B C, A B C D, A B C D E, A B C D E F, A B C D E F G, A B C D E F G H, A B C D E F G H I,);
+column_types!(
+    A B,
+    A B C,
+    A B C D,
+    A B C D E,
+    A B C D E F,
+    A B C D E F G,
+    A B C D E F G H,
+    A B C D E F G H I,
+    A B C D E F G H I J K,
+);

@@ -1,0 +1,2 @@
+DROP TABLE role_holders;
+DROP TABLE users;
