@@ -71,6 +71,9 @@ mod tests {
         };
         assert_eq!(pause_after(PAUSE_MAX, &deleted(500, true)), PAUSE_BETWEEN_STEPS);
         assert_eq!(pause_after(PAUSE_BETWEEN_STEPS, &deleted(3, false)), PAUSE_MIN);
+        let mut of_identity = Collected::default();
+        of_identity.identity = 1;
+        assert_eq!(pause_after(PAUSE_MAX, &Ok(of_identity)), PAUSE_MIN);
         let mut pause = PAUSE_BETWEEN_STEPS;
         let pauses = [0; 8].map(|keys| {
             pause = pause_after(pause, &deleted(keys, false));

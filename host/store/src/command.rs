@@ -28,7 +28,7 @@ use crate::{
 /// How long a command waits for the server's writer, which lets go of the database between any two of its batches.
 pub(crate) const COMMAND_BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 /// How often a command looks again when whoever has the folder has not made the database yet.
-const LOOKS_MAX: usize = 40;
+const LOOKS_MAX: usize = 20;
 /// Between two of these looks.
 const PAUSE_BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 
@@ -85,8 +85,7 @@ impl CommandStore {
                 }
                 // A server that has just been started, or another command, may be about to do it.
                 Err(OpenError::Locked { .. }) if looks < LOOKS_MAX => thread::sleep(PAUSE_BETWEEN_LOOKS),
-                Err(OpenError::Locked { .. }) => return Err(said),
-                Err(error) => return Err(error),
+                Err(error) => return Err(if matches!(said, OpenError::Older { .. }) { said } else { error }),
             }
             looks += 1;
         }

@@ -17,6 +17,10 @@ mod hidden;
 pub mod revocations;
 pub mod sessions;
 pub mod signing_keys;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 pub mod users;
 
 pub use self::hidden::{Digest, PasswordHash, WrappedKey};

@@ -203,3 +203,140 @@ impl From<diesel::result::Error> for CreateApiKeyError {
         Self::Store(error.into())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        identity::testing::{add_key, add_user, disable, new_key, revoked},
+        migrate::migrated,
+    };
+
+    type TestResult = Result<(), Box<dyn std::error::Error>>;
+
+    fn ids(connection: &mut SqliteConnection, owner: Option<&str>) -> Vec<String> {
+        list(connection, owner, None, 1000).unwrap().into_iter().map(|key| key.id).collect()
+    }
+
+    #[test]
+    fn a_key_is_found_with_what_its_owner_is_now() -> TestResult {
+        let mut connection = migrated();
+        let ada = add_user(&mut connection, "ada", "clerk");
+        let new = NewApiKey { expires_at_ms: Some(99), ..new_key("k1", &ada) };
+        create(&mut connection, &new)?;
+        let found = find_with_owner(&mut connection, "k1")?.ok_or("the key is there")?;
+        let expected = ApiKey {
+            id: new.id,
+            subject: new.subject,
+            name: new.name,
+            digest: new.digest,
+            scopes: new.scopes,
+            created_at_ms: 10,
+            expires_at_ms: Some(99),
+            revoked_at_ms: None,
+            last_used_at_ms: None,
+        };
+        assert_eq!(found.key, expected);
+        let owner = |disabled_at_ms| Owner {
+            name: "ada".into(),
+            roles: "clerk".into(),
+            scopes: "orders:read".into(),
+            disabled_at_ms,
+        };
+        assert_eq!(found.owner, owner(None));
+        disable(&mut connection, &ada);
+        assert_eq!(find_with_owner(&mut connection, "k1")?.map(|found| found.owner), Some(owner(Some(1))));
+        assert_eq!(find_with_owner(&mut connection, "k2")?, None);
+        Ok(())
+    }
+
+    #[test]
+    fn a_key_is_somebodys() {
+        let refused = create(&mut migrated(), &new_key("k1", "nobody"));
+        assert!(matches!(refused, Err(CreateApiKeyError::UnknownOwner)), "{refused:?}");
+    }
+
+    #[test]
+    fn an_owner_has_a_bounded_number_of_good_keys() -> TestResult {
+        let mut connection = migrated();
+        let (ada, bob) = (add_user(&mut connection, "ada", ""), add_user(&mut connection, "bob", ""));
+        add_key(&mut connection, "bobs", &bob);
+        for number in 0..API_KEYS_MAX {
+            add_key(&mut connection, &format!("k{number}"), &ada);
+        }
+        let refused = create(&mut connection, &new_key("more", &ada));
+        assert!(matches!(refused, Err(CreateApiKeyError::TooMany)), "{refused:?}");
+        revoke(&mut connection, "k0", 20)?;
+        add_key(&mut connection, "more", &ada);
+        let is_over = api_keys::expires_at_ms.eq(10);
+        diesel::update(api_keys::table.find("k1")).set(is_over).execute(&mut connection)?;
+        add_key(&mut connection, "still more", &ada);
+        let refused = create(&mut connection, &new_key("too many", &ada));
+        assert!(matches!(refused, Err(CreateApiKeyError::TooMany)), "{refused:?}");
+        Ok(())
+    }
+
+    #[test]
+    fn of_ended_keys_those_that_ended_first_make_way() -> TestResult {
+        let mut connection = migrated();
+        let ada = add_user(&mut connection, "ada", "");
+        // k1 ends last.
+        for (id, expires_at_ms) in [("k1", 9), ("k2", 1), ("k3", 2)] {
+            create(&mut connection, &NewApiKey { expires_at_ms: Some(expires_at_ms), ..new_key(id, &ada) })?;
+        }
+        for number in 0..ENDED_API_KEYS_MAX - 1 {
+            let id = format!("revoked{number}");
+            add_key(&mut connection, &id, &ada);
+            revoke(&mut connection, &id, 8)?;
+        }
+        add_key(&mut connection, "new", &ada);
+        let left = ids(&mut connection, Some(&ada));
+        assert_eq!(left.len(), ENDED_API_KEYS_MAX + 1);
+        assert!(["k1", "new", "revoked0"].iter().all(|id| left.iter().any(|left| left == id)), "{left:?}");
+        Ok(())
+    }
+
+    #[test]
+    fn a_revoked_key_stays_to_be_seen() -> TestResult {
+        let mut connection = migrated();
+        let ada = add_user(&mut connection, "ada", "");
+        add_key(&mut connection, "k1", &ada);
+        assert!(revoke(&mut connection, "k1", 20)?);
+        assert!(!revoke(&mut connection, "k1", 30)?);
+        assert!(!revoke(&mut connection, "k2", 30)?);
+        let found = find_with_owner(&mut connection, "k1")?.ok_or("the key is there")?;
+        assert_eq!(found.key.revoked_at_ms, Some(20));
+        assert_eq!(revoked(&mut connection), ["api-key:k1"]);
+        Ok(())
+    }
+
+    #[test]
+    fn lists_one_owners_or_all_in_pages() -> TestResult {
+        let mut connection = migrated();
+        let (ada, bob) = (add_user(&mut connection, "ada", ""), add_user(&mut connection, "bob", ""));
+        for (id, owner) in [("k3", &ada), ("k1", &ada), ("k2", &bob)] {
+            add_key(&mut connection, id, owner);
+        }
+        assert_eq!(ids(&mut connection, None), ["k1", "k2", "k3"]);
+        assert_eq!(ids(&mut connection, Some(&ada)), ["k1", "k3"]);
+        assert_eq!(ids(&mut connection, Some("nobody")), [""; 0]);
+        let page = list(&mut connection, Some(&ada), Some("k1"), 1)?;
+        assert_eq!(page.into_iter().map(|key| key.id).collect::<Vec<_>>(), ["k3"]);
+        Ok(())
+    }
+
+    #[test]
+    fn a_use_is_noted_once_a_minute() -> TestResult {
+        let mut connection = migrated();
+        let ada = add_user(&mut connection, "ada", "");
+        add_key(&mut connection, "k1", &ada);
+        let mut last_used = |at_ms| -> Result<Option<i64>, StoreError> {
+            note_used(&mut connection, "k1", at_ms)?;
+            Ok(find_with_owner(&mut connection, "k1")?.and_then(|found| found.key.last_used_at_ms))
+        };
+        assert_eq!(last_used(1_000)?, Some(1_000));
+        assert_eq!(last_used(60_999)?, Some(1_000));
+        assert_eq!(last_used(61_000)?, Some(61_000));
+        Ok(())
+    }
+}

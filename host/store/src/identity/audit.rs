@@ -120,3 +120,116 @@ pub fn list(connection: &mut SqliteConnection, query: &AuditQuery) -> Result<Vec
 fn cut(text: &mut String, bytes_max: usize) {
     text.truncate(text.floor_char_boundary(bytes_max));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::migrate::migrated;
+
+    type TestResult = Result<(), Box<dyn std::error::Error>>;
+
+    fn entry(actor: Option<&str>, actor_name: &str, action: &str) -> NewEntry {
+        NewEntry {
+            at_ms: 5,
+            actor: actor.map(str::to_owned),
+            actor_name: Some(actor_name.into()),
+            kind: "session".into(),
+            action: action.into(),
+            result: "ok".into(),
+            ..NewEntry::default()
+        }
+    }
+
+    fn places(connection: &mut SqliteConnection, query: &AuditQuery) -> Vec<i64> {
+        list(connection, query).unwrap().into_iter().map(|entry| entry.seq).collect()
+    }
+
+    #[test]
+    fn gives_back_what_was_added() -> TestResult {
+        let mut connection = migrated();
+        let new = NewEntry {
+            address: Some("127.0.0.1".into()),
+            target: Some("bob".into()),
+            request_id: Some("r1".into()),
+            detail: Some("roles: admin".into()),
+            ..entry(Some("id-ada"), "ada", "user.update")
+        };
+        append(&mut connection, new.clone())?;
+        let expected = Entry {
+            seq: 1,
+            at_ms: 5,
+            actor: new.actor,
+            actor_name: new.actor_name,
+            kind: new.kind,
+            address: new.address,
+            action: new.action,
+            target: new.target,
+            result: new.result,
+            request_id: new.request_id,
+            detail: new.detail,
+        };
+        assert_eq!(list(&mut connection, &AuditQuery { limit: 10, ..AuditQuery::default() })?, [expected]);
+        Ok(())
+    }
+
+    #[test]
+    fn lists_the_newest_first_in_pages_and_by_who_and_what() -> TestResult {
+        let mut connection = migrated();
+        let entries = [
+            entry(Some("id-ada"), "ada", "login"),
+            entry(None, "ada", "login"),
+            entry(Some("id-bob"), "bob", "login"),
+            entry(Some("id-ada"), "ada", "logout"),
+        ];
+        for entry in entries {
+            append(&mut connection, entry)?;
+        }
+        let all = AuditQuery { limit: 10, ..AuditQuery::default() };
+        assert_eq!(places(&mut connection, &all), [4, 3, 2, 1]);
+        assert_eq!(places(&mut connection, &AuditQuery { limit: 2, ..all.clone() }), [4, 3]);
+        assert_eq!(places(&mut connection, &AuditQuery { before: Some(3), ..all.clone() }), [2, 1]);
+        let ada = AuditQuery { actor: Some("id-ada".into()), ..all.clone() };
+        assert_eq!(places(&mut connection, &ada), [4, 1]);
+        assert_eq!(places(&mut connection, &AuditQuery { action: Some("login".into()), ..ada }), [1]);
+        assert_eq!(places(&mut connection, &AuditQuery { actor_name: Some("ada".into()), ..all.clone() }), [4, 2, 1]);
+        assert_eq!(places(&mut connection, &AuditQuery { action: Some("login".into()), ..all }), [3, 2, 1]);
+        Ok(())
+    }
+
+    #[test]
+    fn cuts_long_texts_between_characters() -> TestResult {
+        let mut connection = migrated();
+        let long = format!("x{}", "ü".repeat(2_000));
+        let text = || Some(long.clone());
+        let new = NewEntry {
+            actor: text(),
+            actor_name: text(),
+            kind: long.clone(),
+            address: text(),
+            action: long.clone(),
+            target: text(),
+            result: long.clone(),
+            request_id: text(),
+            detail: text(),
+            at_ms: 0,
+        };
+        append(&mut connection, new)?;
+        let query = AuditQuery { limit: 1, ..AuditQuery::default() };
+        let entry = list(&mut connection, &query)?.pop().ok_or("it was added")?;
+        let texts = [
+            Some(entry.kind),
+            Some(entry.action),
+            Some(entry.result),
+            entry.actor,
+            entry.actor_name,
+            entry.address,
+            entry.target,
+            entry.request_id,
+        ];
+        for text in texts {
+            assert_eq!(text.map(|text| text.len()), Some(TEXT_BYTES_MAX - 1));
+        }
+        assert_eq!(entry.detail.map(|text| text.len()), Some(DETAIL_BYTES_MAX - 1));
+        Ok(())
+    }
+}

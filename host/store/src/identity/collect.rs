@@ -105,3 +105,151 @@ fn collect_entries(
 fn before(now_ms: i64, duration: Duration) -> i64 {
     now_ms.saturating_sub(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        identity::{
+            api_keys::{self as keys, NewApiKey},
+            audit::{self as trail, AuditQuery, NewEntry},
+            revocations::{self as revoked},
+            sessions::{self as families, revoke_family, rotate},
+            testing::{ADMIN, END, add_key, add_user, digest, new_key, open_family, rotation},
+            users,
+        },
+        migrate::migrated,
+    };
+
+    type TestResult = Result<(), Box<dyn std::error::Error>>;
+
+    const DAY: i64 = 24 * 3_600_000;
+    const HOUR: i64 = 3_600_000;
+
+    fn add_entry(connection: &mut SqliteConnection, at_ms: i64) {
+        trail::append(connection, NewEntry { at_ms, ..NewEntry::default() }).unwrap();
+    }
+
+    /// Returns the oldest place in the trail.
+    fn oldest_entry(connection: &mut SqliteConnection) -> Option<i64> {
+        let query = AuditQuery { limit: 10_000, ..AuditQuery::default() };
+        trail::list(connection, &query).unwrap().last().map(|entry| entry.seq)
+    }
+
+    #[test]
+    fn a_session_goes_at_its_end_and_not_before() -> TestResult {
+        let mut connection = migrated();
+        let ada = add_user(&mut connection, "ada", "");
+        open_family(&mut connection, &ada, "s1", 1);
+        open_family(&mut connection, &ada, "s2", 2);
+        rotate(&mut connection, &rotation("s1", 1, 0, 10))?;
+        revoke_family(&mut connection, "s2", END - HOUR)?;
+        assert_eq!(collect(&mut connection, END - 1, 500)?, 0);
+        assert!(families::find(&mut connection, digest(1))?.is_some());
+        assert_eq!(collect(&mut connection, END, 500)?, 5);
+        let left: i64 = sessions::table.count().get_result(&mut connection)?;
+        assert_eq!(left, 0);
+        Ok(())
+    }
+
+    #[test]
+    fn a_large_session_goes_in_steps() -> TestResult {
+        let mut connection = migrated();
+        let ada = add_user(&mut connection, "ada", "");
+        open_family(&mut connection, &ada, "s1", 0);
+        open_family(&mut connection, &ada, "s2", 100);
+        for number in 0..6 {
+            rotate(&mut connection, &rotation("s1", number, 0, number + 1))?;
+        }
+        let steps: Vec<_> = (0..4).map(|_| collect(&mut connection, END, 4).unwrap()).collect();
+        assert_eq!(steps, [4, 4, 2, 0]);
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_left_of_a_deleted_account_goes_at_once() -> TestResult {
+        let mut connection = migrated();
+        let ada = add_user(&mut connection, "ada", "");
+        open_family(&mut connection, &ada, "s1", 1);
+        add_key(&mut connection, "k1", &ada);
+        users::delete(&mut connection, &ada, ADMIN, 50)?;
+        assert_eq!(collect(&mut connection, 50, 500)?, 2);
+        let left: i64 = refresh_tokens::table.count().get_result(&mut connection)?;
+        assert_eq!(left, 0);
+        Ok(())
+    }
+
+    #[test]
+    fn an_api_key_stays_for_thirty_days_after_it_ended() -> TestResult {
+        let mut connection = migrated();
+        let ada = add_user(&mut connection, "ada", "");
+        keys::create(&mut connection, &NewApiKey { expires_at_ms: Some(100), ..new_key("expires", &ada) })?;
+        keys::create(&mut connection, &NewApiKey { expires_at_ms: Some(200), ..new_key("revoked", &ada) })?;
+        add_key(&mut connection, "stays", &ada);
+        keys::revoke(&mut connection, "revoked", 99)?;
+        let mut left = |now_ms| -> Result<Vec<String>, Box<dyn std::error::Error>> {
+            collect(&mut connection, now_ms, 500)?;
+            Ok(keys::list(&mut connection, None, None, 10)?.into_iter().map(|key| key.id).collect())
+        };
+        assert_eq!(left(98 + 30 * DAY)?, ["expires", "revoked", "stays"]);
+        assert_eq!(left(99 + 30 * DAY)?, ["expires", "stays"]);
+        assert_eq!(left(100 + 30 * DAY)?, ["stays"]);
+        Ok(())
+    }
+
+    #[test]
+    fn a_revocation_stays_longer_than_any_token() -> TestResult {
+        let mut connection = migrated();
+        let ada = add_user(&mut connection, "ada", "");
+        open_family(&mut connection, &ada, "s1", 1);
+        revoke_family(&mut connection, "s1", 100)?;
+        let mut left = |now_ms| -> Result<usize, Box<dyn std::error::Error>> {
+            collect_revocations(&mut connection, now_ms, 500)?;
+            Ok(revoked::list_after(&mut connection, 0, 10)?.len())
+        };
+        assert_eq!(left(99 + 2 * HOUR)?, 1);
+        assert_eq!(left(100 + 2 * HOUR)?, 0);
+        Ok(())
+    }
+
+    #[test]
+    fn an_audit_entry_stays_for_ninety_days() -> TestResult {
+        let mut connection = migrated();
+        [100, 200, 150].into_iter().for_each(|at_ms| add_entry(&mut connection, at_ms));
+        assert_eq!(collect(&mut connection, 99 + 90 * DAY, 500)?, 0);
+        assert_eq!(collect(&mut connection, 150 + 90 * DAY, 500)?, 1);
+        // The clock went back once: what came after a younger entry goes with it.
+        assert_eq!(oldest_entry(&mut connection), Some(2));
+        assert_eq!(collect(&mut connection, 200 + 90 * DAY, 500)?, 2);
+        assert_eq!(oldest_entry(&mut connection), None);
+        Ok(())
+    }
+
+    #[test]
+    fn of_audit_entries_the_newest_stay_up_to_a_number() -> TestResult {
+        let mut connection = migrated();
+        (0..10).for_each(|at_ms| add_entry(&mut connection, at_ms));
+        let mut collect = |rows_max| collect_entries(&mut connection, -1, 3, rows_max);
+        assert_eq!([collect(5)?, collect(5)?, collect(5)?], [5, 2, 0]);
+        assert_eq!(oldest_entry(&mut connection), Some(8));
+        Ok(())
+    }
+
+    #[test]
+    fn one_step_is_bounded_over_all_kinds() -> TestResult {
+        let mut connection = migrated();
+        let ada = add_user(&mut connection, "ada", "");
+        for number in 1..4 {
+            open_family(&mut connection, &ada, &format!("s{number}"), number);
+        }
+        for id in ["k1", "k2", "k3"] {
+            add_key(&mut connection, id, &ada);
+            keys::revoke(&mut connection, id, 5)?;
+        }
+        (0..3).for_each(|at_ms| add_entry(&mut connection, at_ms));
+        let steps: Vec<_> = (0..5).map(|_| collect(&mut connection, 91 * DAY, 4).unwrap()).collect();
+        // 3 sessions and their tokens, 3 keys and their revocations, 3 entries.
+        assert_eq!(steps, [4, 4, 4, 3, 0]);
+        Ok(())
+    }
+}

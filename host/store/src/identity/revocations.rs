@@ -88,3 +88,40 @@ impl FromSql<Text, Sqlite> for RevocationKind {
         kind.ok_or_else(|| format!("`{text}` is no kind of revocation").into())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::migrate::migrated;
+
+    type TestResult = Result<(), Box<dyn std::error::Error>>;
+
+    #[test]
+    fn gives_back_what_was_revoked_in_pages() -> TestResult {
+        let mut connection = migrated();
+        for (kind, name) in RevocationKind::ALL.into_iter().zip(["s1", "u1", "k1"]) {
+            add(&mut connection, kind, name, 5)?;
+        }
+        let all: Vec<_> = (1..)
+            .zip(RevocationKind::ALL)
+            .zip(["s1", "u1", "k1"])
+            .map(|((seq, kind), name)| Revocation { seq, kind, name: name.into(), at_ms: 5 })
+            .collect();
+        assert_eq!(list_after(&mut connection, 0, 10)?, all);
+        assert_eq!(list_after(&mut connection, 0, 2)?, all[..2]);
+        assert_eq!(list_after(&mut connection, 2, 2)?, all[2..]);
+        assert_eq!(list_after(&mut connection, 3, 2)?, []);
+        Ok(())
+    }
+
+    #[test]
+    fn a_place_never_comes_twice() -> TestResult {
+        let mut connection = migrated();
+        add(&mut connection, RevocationKind::Session, "s1", 5)?;
+        diesel::delete(revocations::table).execute(&mut connection)?;
+        add(&mut connection, RevocationKind::Session, "s2", 5)?;
+        let after: Vec<_> = list_after(&mut connection, 1, 10)?.into_iter().map(|row| (row.seq, row.name)).collect();
+        assert_eq!(after, [(2, "s2".to_owned())]);
+        Ok(())
+    }
+}

@@ -268,3 +268,6 @@ impl From<diesel::result::Error> for OpenFamilyError {
         Self::Store(error.into())
     }
 }
+
+#[cfg(test)]
+mod tests;

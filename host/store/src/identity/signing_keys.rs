@@ -3,7 +3,11 @@
 //! Changes that were worked out together are written together, or not at all: when another server was quicker, a row is
 //! not in the state that they count on. What a state means, and when a key changes, is not known here.
 
-use diesel::{dsl::count_star, prelude::*};
+use diesel::{
+    dsl::count_star,
+    prelude::*,
+    result::{DatabaseErrorKind, Error},
+};
 
 use super::WrappedKey;
 use crate::{error::StoreError, keys::as_i64, schema::signing_keys};
@@ -95,11 +99,11 @@ pub fn apply(connection: &mut SqliteConnection, changes: &[KeyChange]) -> Result
 enum Stop {
     Stale,
     TooMany,
-    Database(diesel::result::Error),
+    Database(Error),
 }
 
-impl From<diesel::result::Error> for Stop {
-    fn from(error: diesel::result::Error) -> Self {
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
         Self::Database(error)
     }
 }
@@ -107,7 +111,10 @@ impl From<diesel::result::Error> for Stop {
 impl KeyChange {
     fn write(&self, connection: &mut SqliteConnection) -> Result<(), Stop> {
         let written = match self {
-            Self::Insert(key) => diesel::insert_or_ignore_into(signing_keys::table).values(key).execute(connection)?,
+            Self::Insert(key) => match diesel::insert_into(signing_keys::table).values(key).execute(connection) {
+                Err(Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) => 0,
+                inserted => inserted?,
+            },
             Self::Move { kid, from, to, at_ms } => {
                 diesel::update(signing_keys::table.find(kid).filter(signing_keys::state.eq(from)))
                     .set((signing_keys::state.eq(to), signing_keys::changed_at_ms.eq(at_ms)))
@@ -119,5 +126,76 @@ impl KeyChange {
             }
         };
         if written == 0 { Err(Stop::Stale) } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::migrate::migrated;
+
+    type TestResult = Result<(), Box<dyn std::error::Error>>;
+
+    fn key(kid: &str, state: &str, changed_at_ms: i64) -> SigningKey {
+        let (algorithm, wrapped) = ("ES256".to_owned(), WrappedKey(kid.as_bytes().to_vec()));
+        SigningKey { kid: kid.to_owned(), algorithm, wrapped, state: state.to_owned(), changed_at_ms }
+    }
+
+    fn insert(kid: &str, state: &str) -> KeyChange {
+        KeyChange::Insert(key(kid, state, 1))
+    }
+
+    fn move_to(kid: &str, from: &str, to: &str) -> KeyChange {
+        KeyChange::Move { kid: kid.to_owned(), from: from.to_owned(), to: to.to_owned(), at_ms: 2 }
+    }
+
+    fn delete(kid: &str) -> KeyChange {
+        KeyChange::Delete { kid: kid.to_owned() }
+    }
+
+    #[test]
+    fn follows_a_key_through_its_life() -> TestResult {
+        let mut connection = migrated();
+        assert_eq!(list(&mut connection)?, []);
+        assert!(apply(&mut connection, &[insert("b", "active"), insert("a", "next")])?);
+        assert_eq!(list(&mut connection)?, [key("a", "next", 1), key("b", "active", 1)]);
+        assert!(apply(&mut connection, &[move_to("b", "active", "retired"), move_to("a", "next", "active")])?);
+        assert_eq!(list(&mut connection)?, [key("a", "active", 2), key("b", "retired", 2)]);
+        assert!(apply(&mut connection, &[delete("b"), delete("b")])?);
+        assert_eq!(list(&mut connection)?, [key("a", "active", 2)]);
+        assert!(apply(&mut connection, &[])?);
+        Ok(())
+    }
+
+    #[test]
+    fn a_row_in_another_state_voids_all_changes() -> TestResult {
+        let mut connection = migrated();
+        assert!(apply(&mut connection, &[insert("a", "active"), insert("b", "next")])?);
+        let before = list(&mut connection)?;
+        for stale in [move_to("b", "retired", "active"), move_to("z", "next", "active"), insert("b", "next")] {
+            let changes = [delete("a"), insert("c", "next"), move_to("b", "next", "active"), stale];
+            assert!(!apply(&mut connection, &changes)?, "{changes:?}");
+            assert_eq!(list(&mut connection)?, before);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn there_is_a_bounded_number_of_keys_unless_one_is_revoked() -> TestResult {
+        let mut connection = migrated();
+        let all: Vec<_> = (0..SIGNING_KEYS_MAX).map(|number| insert(&number.to_string(), "retired")).collect();
+        assert!(apply(&mut connection, &all)?);
+        let refused = apply(&mut connection, &[insert("more", "next")]);
+        assert!(matches!(refused, Err(ApplyKeysError::TooMany)), "{refused:?}");
+        assert_eq!(list(&mut connection)?.len(), SIGNING_KEYS_MAX);
+        assert!(apply(&mut connection, &[move_to("0", "retired", "revoked"), insert("more", "active")])?);
+        assert!(apply(&mut connection, &[delete("1"), delete("2"), insert("other", "next")])?);
+        Ok(())
+    }
+
+    #[test]
+    fn a_state_is_one_of_four() {
+        let refused = apply(&mut migrated(), &[insert("a", "lost")]);
+        assert!(matches!(refused, Err(ApplyKeysError::Store(_))), "{refused:?}");
     }
 }

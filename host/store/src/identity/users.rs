@@ -350,3 +350,6 @@ impl From<Error> for UpdateUserError {
         Self::Store(error.into())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,10 @@
 //! Deleting what expired.
 
 use super::fixture::{Fixture, empty, set, set_for};
-use crate::{Commit, CommitError, KeyWrite, NewReply, Quota, Reply, ReplyKey};
+use crate::{
+    Commit, CommitError, KeyWrite, NewReply, Quota, Reply, ReplyKey, StoreError,
+    identity::audit::{self, AuditQuery, NewEntry},
+};
 
 /// Returns the keys, the replies, and whether there is more.
 fn collect(fixture: &Fixture, now_ms: i64) -> (usize, usize, bool) {
@@ -51,4 +54,23 @@ fn gives_back_what_it_counted() {
     assert!(matches!(next(), Err(CommitError::QuotaExceeded { .. })));
     assert_eq!(collect(&fixture, 10), (1, 1, false));
     next().unwrap();
+}
+
+#[test]
+fn what_is_over_of_identity_goes_in_the_same_steps() {
+    let fixture = Fixture::new();
+    let space = fixture.space("a");
+    fixture.write(&space, (0..300).map(|key| set_for(&key.to_string(), "", 10)).collect());
+    let add = |connection: &mut crate::Connection| -> Result<(), StoreError> {
+        (0..600).try_for_each(|_| audit::append(connection, NewEntry::default()))
+    };
+    fixture.store.write(add).wait().unwrap();
+    let ninety_days = 90 * 24 * 3_600_000;
+    let steps: Vec<_> = (0..3)
+        .map(|_| fixture.store.collect(ninety_days).wait().unwrap())
+        .map(|collected| (collected.keys, collected.identity, collected.more))
+        .collect();
+    assert_eq!(steps, [(300, 200, true), (0, 400, false), (0, 0, false)]);
+    let query = AuditQuery { limit: 10, ..AuditQuery::default() };
+    assert_eq!(fixture.store.read(|connection| audit::list(connection, &query)).unwrap(), []);
 }
