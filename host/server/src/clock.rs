@@ -1,5 +1,6 @@
 //! The time of day, as a value: whoever needs it is handed a clock, and a test hands out its own.
 
+use backplane_auth::UnixMs;
 use jiff::Timestamp;
 
 /// Tells the time.
@@ -14,5 +15,10 @@ impl Clock {
     /// Returns the time now.
     pub fn now(self) -> Timestamp {
         (self.0)()
+    }
+
+    /// Returns the time now as the store and the tokens have it.
+    pub fn unix_ms(self) -> UnixMs {
+        UnixMs(self.now().as_millisecond())
     }
 }

@@ -6,6 +6,8 @@
 //!
 //! This module does not know what a setting does.
 
+mod auth;
+mod external;
 mod folder;
 mod http;
 mod limits;
@@ -28,6 +30,8 @@ use backplane_runtime::PluginName;
 
 use self::reader::Reader;
 pub use self::{
+    auth::{AuthConfig, MasterKeyText},
+    external::ExternalConfig,
     folder::{FolderConfig, WatchMode},
     http::HttpConfig,
     limits::LimitsConfig,
@@ -61,6 +65,8 @@ pub struct Config {
     pub limits: LimitsConfig,
     /// What plugins keep.
     pub state: StateConfig,
+    /// Who is believed.
+    pub auth: AuthConfig,
     /// The log.
     pub log: LogConfig,
     /// What is said about single plugins.
@@ -78,6 +84,7 @@ impl Default for Config {
             folder: FolderConfig::default(),
             limits: LimitsConfig::default(),
             state: StateConfig::default(),
+            auth: AuthConfig::default(),
             log: LogConfig::default(),
             plugin: BTreeMap::new(),
         }
@@ -105,7 +112,7 @@ impl Config {
                 return Err(ConfigError { problems: vec![ConfigProblem { place: sources.file_name, message }] });
             }
         };
-        let mut reader = Reader::new(sources.file_name, file, sources.environment, sources.flags);
+        let mut reader = Reader::new(sources, file);
         let config = Self::read(&mut reader);
         let (settings, problems) = reader.finish();
         if problems.is_empty() { Ok((config, settings)) } else { Err(ConfigError { problems }) }
@@ -117,6 +124,7 @@ impl Config {
         let folder = FolderConfig::read(reader);
         let limits = LimitsConfig::read(reader);
         let state = StateConfig::read(reader);
+        let auth = AuthConfig::read(reader);
         let log = LogConfig::read(reader);
         let plugin = PluginConfig::read_all(reader, &limits);
         let mut top = reader.top();
@@ -129,6 +137,7 @@ impl Config {
             folder,
             limits,
             state,
+            auth,
             log,
             plugin,
         };

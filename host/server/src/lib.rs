@@ -9,6 +9,7 @@ pub mod dispatch;
 pub mod endpoint;
 pub mod folder;
 pub mod housekeeping;
+pub mod identity;
 pub mod limits;
 pub mod listen;
 pub mod live;

@@ -8,9 +8,12 @@
 
 use std::{collections::BTreeMap, ops::RangeInclusive};
 
+use backplane_auth::SecretString;
+
 use super::{
     problem::ConfigProblem,
     setting::{Origin, Setting},
+    source::Sources,
     value::Value,
 };
 
@@ -24,6 +27,8 @@ pub(super) struct Reader {
     tables: Vec<String>,
     environment: BTreeMap<String, String>,
     flags: BTreeMap<String, String>,
+    /// No setting: it is not shown and has no other place.
+    master_key: Option<SecretString>,
     settings: Vec<Setting>,
     problems: Vec<ConfigProblem>,
 }
@@ -39,13 +44,16 @@ pub(super) struct Section<'a> {
 }
 
 impl Reader {
-    pub(super) fn new(
-        file_name: String,
-        file: toml::Table,
-        environment: BTreeMap<String, String>,
-        flags: BTreeMap<String, String>,
-    ) -> Self {
-        Self { file_name, file, tables: Vec::new(), environment, flags, settings: Vec::new(), problems: Vec::new() }
+    /// Reads from `sources`, whose file says `file`.
+    pub(super) fn new(sources: Sources, file: toml::Table) -> Self {
+        let Sources { file_name, environment, flags, master_key, .. } = sources;
+        let (tables, settings, problems) = (Vec::new(), Vec::new(), Vec::new());
+        Self { file_name, file, tables, environment, flags, master_key, settings, problems }
+    }
+
+    /// Takes the master key that the environment gives.
+    pub(super) fn take_master_key(&mut self) -> Option<SecretString> {
+        self.master_key.take()
     }
 
     /// Opens the keys above the first table; called last, because every table that is left by then is unknown.
@@ -179,12 +187,18 @@ impl Section<'_> {
 
     /// Takes a table inside this one; an absent one is empty.
     pub(super) fn table(&mut self, key: &'static str) -> toml::Table {
+        let table = self.take_table(key);
+        if !table.is_empty() {
+            self.note(key, Origin::File, toml::Value::Table(table.clone()));
+        }
+        table
+    }
+
+    /// Takes a table of further sections inside this one; an absent one is empty.
+    pub(super) fn take_table(&mut self, key: &'static str) -> toml::Table {
         self.known.push(key);
         match self.table.remove(key) {
-            Some(toml::Value::Table(table)) => {
-                self.note(key, Origin::File, toml::Value::Table(table.clone()));
-                table
-            }
+            Some(toml::Value::Table(table)) => table,
             Some(_) => {
                 self.refuse(key, format!("is a table: write its keys under `[{}]`", self.path(key)));
                 toml::Table::new()

@@ -8,6 +8,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use backplane_auth::SecretString;
+
 use super::problem::ConfigProblem;
 
 /// Name of the file that is read when none is named.
@@ -15,6 +17,9 @@ pub const DEFAULT_FILE: &str = "backplane.toml";
 
 /// The variable that names another file.
 const FILE_VARIABLE: &str = "BACKPLANE_CONFIG";
+
+/// The variable with the master key, which is no setting: nothing shows it.
+const MASTER_KEY_VARIABLE: &str = "BACKPLANE_MASTER_KEY";
 
 /// Longest configuration file in bytes.
 const FILE_BYTES_MAX: u64 = 1 << 20;
@@ -30,6 +35,8 @@ pub struct Sources {
     pub environment: BTreeMap<String, String>,
     /// Flags by the key that they override.
     pub flags: BTreeMap<String, String>,
+    /// What the environment gives as the key that signing keys are encrypted with.
+    pub master_key: Option<SecretString>,
 }
 
 impl Sources {
@@ -42,6 +49,7 @@ impl Sources {
         let mut environment: BTreeMap<_, _> = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())))
             .collect();
+        let master_key = environment.remove(MASTER_KEY_VARIABLE).map(SecretString::from);
         let named = environment.remove(FILE_VARIABLE).map(PathBuf::from);
         let named = file.or(named.as_deref());
         let path = named.unwrap_or(Path::new(DEFAULT_FILE));
@@ -53,7 +61,7 @@ impl Sources {
                 return Err(ConfigProblem { place: path.display().to_string(), message });
             }
         };
-        Ok(Self { file_name: path.display().to_string(), file: contents, environment, flags })
+        Ok(Self { file_name: path.display().to_string(), file: contents, environment, flags, master_key })
     }
 }
 

@@ -14,6 +14,7 @@ fn sources(file: &str, environment: &[(&str, &str)], flags: &[(&str, &str)]) -> 
         file: file.into(),
         environment: pairs(environment),
         flags: pairs(flags),
+        master_key: None,
     }
 }
 
@@ -125,7 +126,7 @@ fn reports_all_problems_at_once() {
             "BACKPLANE_LOG_FORMAT: \"xml\" is not understood: write \"auto\", \"text\" or \"json\"",
             "BACKPLANE_LISTEN: \"8080\" is not understood: write an IP address and a port, such as \"127.0.0.1:8080\"",
             "backplane.toml: lisen: unknown key; did you mean `listen`?",
-            "backplane.toml: nonsense: unknown key; the keys here are service, listen, plugins, data, http, folder, limits, state, log, plugin",
+            "backplane.toml: nonsense: unknown key; the keys here are service, listen, plugins, data, http, folder, limits, state, auth, log, plugin",
             "BACKPLANE_LOG_FORMT: unknown variable; did you mean `BACKPLANE_LOG_FORMAT`?",
         ],
     );

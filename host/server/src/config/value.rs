@@ -102,6 +102,23 @@ impl Value for u32 {
     }
 }
 
+impl Value for Vec<String> {
+    const EXPECTED: &'static str = "a list of texts, such as [\"one\", \"two\"]";
+
+    /// Reads texts with commas between them.
+    fn from_text(text: &str) -> Option<Self> {
+        text.split(',').map(|item| String::from_text(item.trim())).collect()
+    }
+
+    fn from_toml(value: &toml::Value) -> Option<Self> {
+        value.as_array()?.iter().map(String::from_toml).collect()
+    }
+
+    fn to_toml(&self) -> toml::Value {
+        self.clone().into()
+    }
+}
+
 /// A number of bytes, written with a unit.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Size(pub(super) u64);

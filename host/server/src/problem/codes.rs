@@ -31,7 +31,9 @@ codes! {
     INVALID_REQUEST = "invalid_request", BAD_REQUEST, "Invalid request";
     INVALID_PATH = "invalid_path", BAD_REQUEST, "Invalid path";
     UNAUTHENTICATED = "unauthenticated", UNAUTHORIZED, "Sign-in required";
+    INVALID_TOKEN = "invalid_token", UNAUTHORIZED, "The token or API key is not accepted";
     FORBIDDEN = "forbidden", FORBIDDEN, "Not allowed";
+    INSUFFICIENT_SCOPE = "insufficient_scope", FORBIDDEN, "The token or API key is not for this";
     LOCAL_ONLY = "local_only", FORBIDDEN, "Answered only to this machine";
     NOT_FOUND = "not_found", NOT_FOUND, "Not found";
     UNKNOWN_PLUGIN = "unknown_plugin", NOT_FOUND, "No such plugin";
@@ -54,6 +56,7 @@ codes! {
     STORE_BUSY = "store_busy", SERVICE_UNAVAILABLE, "Too many writes are waiting";
     TRANSACTION_CONFLICT = "transaction_conflict", SERVICE_UNAVAILABLE, "Other calls changed the same state";
     OUTCOME_UNKNOWN = "outcome_unknown", SERVICE_UNAVAILABLE, "It is not known whether the request took effect";
+    IDENTITY_UNAVAILABLE = "identity_unavailable", SERVICE_UNAVAILABLE, "Who calls cannot be found out";
     STORE_FAILING = "store_failing", SERVICE_UNAVAILABLE, "The store cannot write";
     STARTING = "starting", SERVICE_UNAVAILABLE, "The server is starting";
     SHUTTING_DOWN = "shutting_down", SERVICE_UNAVAILABLE, "The server is shutting down";
