@@ -24,6 +24,8 @@ const SAMPLES: usize = 2_000;
 struct Nothing;
 
 impl FindApiKey for Nothing {
+    fn note_used(&self, _id: &str, _at: UnixMs) {}
+
     fn find_api_key<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Option<StoredApiKey>, FindApiKeyError>> {
         Box::pin(async { Ok(None) })
     }

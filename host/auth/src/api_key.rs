@@ -78,6 +78,9 @@ pub trait FindApiKey: Send + Sync {
     /// Returns the row of the key `id`, with the roles that its owner has now; nothing when the key or its owner is
     /// gone or locked.
     fn find_api_key<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Option<StoredApiKey>, FindApiKeyError>>;
+
+    /// Hears that the key `id` was used at `at`: with its secret, and not each time. It must not wait.
+    fn note_used(&self, id: &str, at: UnixMs);
 }
 
 /// An API key could not be looked up.

@@ -171,6 +171,7 @@ impl Authenticator {
         let stored: StoredApiKey =
             found.map_err(|error| AuthenticateError::Unavailable(Box::new(error)))?.ok_or(ApiKeyError::Unknown)?;
         let verified = stored.verify(&presented, now)?;
+        self.find_api_key.note_used(presented.id(), now);
         Ok((verified, Source::ApiKey { id: presented.id().into() }))
     }
 }

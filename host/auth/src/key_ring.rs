@@ -140,6 +140,17 @@ impl KeyRing {
         self.carry_out(self.policy.plan(rows, now), rows, now)
     }
 
+    /// Works out how another key signs from now on: the one that waits, else a new one. What was signed before stays
+    /// good, so nobody is logged out.
+    ///
+    /// # Errors
+    /// When a key has to be made and there is no randomness.
+    pub fn plan_replacement(&self, rows: &[StoredKey], now: UnixMs) -> Result<Vec<KeyChange>, PlanKeysError> {
+        let is_active = |row: &&StoredKey| row.state == KeyState::Active;
+        let active: Vec<_> = rows.iter().filter(is_active).map(|row| row.kid.clone()).collect();
+        self.plan_with(rows, &active, KeyState::Retired, now)
+    }
+
     /// Works out how to stop believing the key `kid` at once, with another key in its place when it is the active one.
     ///
     /// What it signed is refused as soon as the rows are published; its holders refresh.
@@ -147,17 +158,31 @@ impl KeyRing {
     /// # Errors
     /// When there is no such key, or a key has to be made and there is no randomness.
     pub fn plan_revocation(&self, rows: &[StoredKey], kid: &str, now: UnixMs) -> Result<Vec<KeyChange>, PlanKeysError> {
-        let mut after = rows.to_vec();
         let unknown = || PlanKeysError::UnknownKey { kid: kid.to_owned() };
-        let row = after.iter_mut().find(|row| row.kid == kid).ok_or_else(unknown)?;
-        if row.state == KeyState::Revoked {
-            return Ok(Vec::new());
+        match rows.iter().find(|row| row.kid == kid).ok_or_else(unknown)?.state {
+            KeyState::Revoked => Ok(Vec::new()),
+            KeyState::Next | KeyState::Active | KeyState::Retired => {
+                self.plan_with(rows, &[kid.to_owned()], KeyState::Revoked, now)
+            }
         }
-        let from = std::mem::replace(&mut row.state, KeyState::Revoked);
-        row.changed_at = now;
-        let revocation = KeyChange::Move { kid: kid.to_owned(), from, to: KeyState::Revoked, at: now };
-        let rest = self.carry_out(self.policy.plan(&after, now), &after, now)?;
-        Ok([revocation].into_iter().chain(rest).collect())
+    }
+
+    /// Moves `kids` to the state `to`, and then does what the policy does with what is left.
+    fn plan_with(
+        &self,
+        rows: &[StoredKey],
+        kids: &[String],
+        to: KeyState,
+        now: UnixMs,
+    ) -> Result<Vec<KeyChange>, PlanKeysError> {
+        let (mut after, mut changes) = (rows.to_vec(), Vec::new());
+        for row in after.iter_mut().filter(|row| kids.contains(&row.kid)) {
+            let from = std::mem::replace(&mut row.state, to);
+            row.changed_at = now;
+            changes.push(KeyChange::Move { kid: row.kid.clone(), from, to, at: now });
+        }
+        changes.extend(self.carry_out(self.policy.plan(&after, now), &after, now)?);
+        Ok(changes)
     }
 
     fn carry_out(&self, steps: Vec<Step>, rows: &[StoredKey], at: UnixMs) -> Result<Vec<KeyChange>, PlanKeysError> {

@@ -29,6 +29,7 @@ mod revocations;
 mod secret_text;
 #[cfg(test)]
 mod secrets_stay_secret;
+mod setup_token;
 #[cfg(test)]
 mod testing;
 mod throttle;
@@ -66,6 +67,7 @@ pub use self::{
         RefreshStoreError, RefreshTokens, Rotated, RotationRequest, RotationResult,
     },
     revocations::{Revocation, Revocations, Revoked},
+    setup_token::{SETUP_TOKEN_PREFIX, SetupToken},
     throttle::{Attempt, Delayed, SignInThrottle, ThrottleLimits},
     time::UnixMs,
     token::{

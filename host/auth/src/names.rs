@@ -35,7 +35,7 @@ impl Names {
     }
 
     /// Reads a `scope` value: names separated by single spaces, or nothing (RFC 6749 §3.3).
-    pub(crate) fn from_scope(scope: &str) -> Option<Self> {
+    pub fn from_scope(scope: &str) -> Option<Self> {
         if scope.is_empty() {
             return Some(Self::default());
         }
@@ -77,6 +77,12 @@ impl Names {
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {
         Self::from_checked(self.0.iter().chain(&other.0).cloned().collect())
+    }
+
+    /// Returns the names that are in both.
+    #[must_use]
+    pub fn intersection(&self, other: &Self) -> Self {
+        Self(self.0.iter().filter(|name| other.contains(name)).cloned().collect())
     }
 
     /// Returns the names as a `scope` value, separated by spaces (RFC 6749 §3.3).
@@ -124,5 +130,6 @@ mod tests {
         assert!(names("a").is_subset(&names("a b")));
         assert!(!names("a c").is_subset(&names("a b")));
         assert_eq!(names("a b").union(&names("b c")), names("a b c"));
+        assert_eq!(names("a b c").intersection(&names("b c d")), names("b c"));
     }
 }

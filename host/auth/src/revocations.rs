@@ -21,6 +21,9 @@ use crate::{time::UnixMs, verify::LEEWAY};
 
 /// Most revocations that are remembered, each kind for itself.
 const HELD_MAX: usize = 65_536;
+/// How far many revocations of one subject within a second can push what is believed again into the future: less than
+/// a token may be issued ahead of a verifier's clock.
+const AHEAD_MAX: Duration = LEEWAY.saturating_sub(Duration::from_secs(10));
 
 /// What is revoked.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -100,6 +103,8 @@ struct Dated {
 #[derive(Debug, Clone, Copy)]
 struct Noted {
     at: UnixMs,
+    /// First second whose tokens are believed again.
+    from: i64,
     version: u64,
 }
 
@@ -125,7 +130,8 @@ impl Revocations {
         let version = self.version() + 1;
         let mut has_news = false;
         for Revocation { what, at } in revocations {
-            has_news |= held.insert(what, Noted { at: at.min(now.after(LEEWAY)), version });
+            let at = at.min(now.after(LEEWAY));
+            has_news |= held.insert(what, Noted { at, from: at.seconds_up(), version }, now);
         }
         if has_news {
             // While the lock is held: who sees the new version finds what it stands for.
@@ -133,10 +139,11 @@ impl Revocations {
         }
     }
 
-    /// Returns the first second whose tokens of `subject` are not revoked.
-    pub(crate) fn earliest_issued(&self, subject: &str) -> i64 {
+    /// Returns the first second whose tokens of `subject` are not revoked. Two revocations never have the same one, also
+    /// within a second, so whoever sees the same number before and after knows that nothing came in between.
+    pub fn earliest_issued(&self, subject: &str) -> i64 {
         let held = self.held.read().unwrap_or_else(PoisonError::into_inner);
-        held.floor.max(held.subjects.revoked.get(subject).map_or(0, |noted| noted.at.seconds_up()))
+        held.floor.max(held.subjects.revoked.get(subject).map_or(0, |noted| noted.from))
     }
 
     pub(crate) fn version(&self) -> u64 {
@@ -147,7 +154,7 @@ impl Revocations {
         let held = self.held.read().unwrap_or_else(PoisonError::into_inner);
         let subject = held.subjects.revoked.get(token.subject);
         token.issued < held.floor
-            || subject.is_some_and(|noted| token.issued < noted.at.seconds_up())
+            || subject.is_some_and(|noted| token.issued < noted.from)
             || token.session.is_some_and(|session| held.sessions.revoked.contains_key(session))
     }
 
@@ -163,17 +170,17 @@ impl Revocations {
 
 impl Held {
     /// Returns whether it is news.
-    fn insert(&mut self, what: Revoked, noted: Noted) -> bool {
+    fn insert(&mut self, what: Revoked, noted: Noted, now: UnixMs) -> bool {
         let (dated, name) = match what {
             Revoked::Session(name) => (&mut self.sessions, name),
             Revoked::Subject(name) => (&mut self.subjects, name),
             Revoked::ApiKey(name) => (&mut self.api_keys, name),
         };
-        let is_news = dated.insert(name, noted);
+        let is_news = dated.insert(name, noted, now);
         if dated.revoked.len() > dated.held_max
             && let Some(dropped) = dated.drop_oldest()
         {
-            self.floor = self.floor.max(dropped.seconds_up());
+            self.floor = self.floor.max(dropped.from);
             self.floor_version = noted.version;
         }
         is_news
@@ -190,11 +197,14 @@ impl Held {
 }
 
 impl Dated {
-    fn insert(&mut self, name: Arc<str>, noted: Noted) -> bool {
+    fn insert(&mut self, name: Arc<str>, mut noted: Noted, now: UnixMs) -> bool {
         match self.revoked.get_mut(&name) {
             Some(held) if held.at >= noted.at => return false,
             Some(held) => {
                 self.oldest.remove(&(held.at, Arc::clone(&name)));
+                // Tokens from between the two may already be of the second that this one begins with.
+                let next = (held.from + 1).min(now.after(AHEAD_MAX).seconds());
+                noted.from = noted.from.max(next);
                 *held = noted;
             }
             None => {
@@ -204,10 +214,9 @@ impl Dated {
         self.oldest.insert((noted.at, name))
     }
 
-    fn drop_oldest(&mut self) -> Option<UnixMs> {
-        let (at, name) = self.oldest.pop_first()?;
-        self.revoked.remove(&name);
-        Some(at)
+    fn drop_oldest(&mut self) -> Option<Noted> {
+        let (_at, name) = self.oldest.pop_first()?;
+        self.revoked.remove(&name)
     }
 }
 
@@ -247,6 +256,18 @@ mod tests {
         let later_first = [5_000, 1_000].map(|at| Revocation::of_subject("u1", UnixMs(at)));
         revocations.apply(later_first, NOW);
         assert!(revocations.is_revoked(token("u1", "s1", 4)));
+    }
+
+    #[test]
+    fn a_token_from_between_two_revocations_in_one_second_is_revoked() {
+        let (revocations, now) = (Revocations::new(HOUR), UnixMs(5_900));
+        revocations.apply([Revocation::of_subject("u1", UnixMs(5_100))], now);
+        let between = revocations.earliest_issued("u1");
+        assert!(!revocations.is_revoked(token("u1", "s1", between)));
+        revocations.apply([Revocation::of_subject("u1", UnixMs(5_200))], now);
+        assert!(revocations.is_revoked(token("u1", "s1", between)));
+        revocations.apply((0..700).map(|n| Revocation::of_subject("u1", UnixMs(5_201 + n))), now);
+        assert_eq!(revocations.earliest_issued("u1"), now.after(AHEAD_MAX).seconds());
     }
 
     #[test]

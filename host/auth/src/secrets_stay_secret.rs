@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use crate::{
     HashedPassword, KeyRing, MasterKey, NewRefreshToken, Opening, PasswordHashing, PasswordRules, Provider,
     RefreshPolicy, RefreshRow, RefreshStore, RefreshStoreError, RefreshTokens, RotationPolicy, RotationRequest,
-    RotationResult, UnixMs, create_api_key,
+    RotationResult, SetupToken, UnixMs, create_api_key,
     refresh::Family,
     testing::{Host, NOW, Stores},
 };
@@ -114,6 +114,10 @@ async fn credentials_are_not_shown() {
     let error = authenticator.authenticate(header.as_bytes(), NOW).await.expect_err("not stored");
     needles.check(&error);
     needles.check(&error.to_string());
+
+    let (text, token) = SetupToken::create(&SystemRandom::new()).expect("a token");
+    needles.text("the set-up token", &text.expose_secret()[4..47]);
+    needles.check(&(text, token));
 
     let sessions = RefreshTokens::new(Arc::new(Nowhere), RefreshPolicy::default(), SystemRandom::new());
     let opening: Opening = sessions.open("u1", "console", NOW).await.expect("opens");

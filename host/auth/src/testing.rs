@@ -124,6 +124,7 @@ struct StoresInner {
     jwks: Mutex<Option<Vec<u8>>>,
     fetches: AtomicUsize,
     lookups: AtomicUsize,
+    used: Mutex<Vec<String>>,
 }
 
 impl Stores {
@@ -140,6 +141,11 @@ impl Stores {
         self.0.fetches.load(Ordering::SeqCst)
     }
 
+    /// The API keys that were used, in order.
+    pub(crate) fn used(&self) -> Vec<String> {
+        self.0.used.lock().expect("no panic").clone()
+    }
+
     pub(crate) fn lookups(&self) -> usize {
         self.0.lookups.load(Ordering::SeqCst)
     }
@@ -150,6 +156,10 @@ impl FindApiKey for Stores {
         self.0.lookups.fetch_add(1, Ordering::SeqCst);
         let found = self.0.api_keys.lock().expect("no panic").get(id).cloned();
         Box::pin(async { Ok(found) })
+    }
+
+    fn note_used(&self, id: &str, _at: UnixMs) {
+        self.0.used.lock().expect("no panic").push(id.to_owned());
     }
 }
 

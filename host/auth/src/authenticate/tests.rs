@@ -171,16 +171,27 @@ async fn what_a_revoked_key_signed_is_out_at_the_next_request() {
 }
 
 #[tokio::test]
-async fn an_api_key_is_looked_up_once_a_minute() {
+async fn an_api_key_is_looked_up_and_noted_as_used_once_a_minute() {
     let bench = bench();
-    let (text, _) = bench.api_key();
+    let (text, StoredApiKey { id, .. }) = bench.api_key();
     for at in [0, 1, 59_999] {
         let caller = bench.authenticate(&text, later(at)).await.expect("believed");
         assert_eq!((caller.kind(), caller.subject(), caller.claims()), (PrincipalKind::ApiKey, "u1", "{}"));
     }
-    assert_eq!(bench.stores.lookups(), 1);
+    assert_eq!((bench.stores.lookups(), bench.stores.used()), (1, vec![id.clone()]));
     bench.authenticate(&text, later(60_000)).await.expect("believed");
-    assert_eq!(bench.stores.lookups(), 2);
+    assert_eq!((bench.stores.lookups(), bench.stores.used()), (2, vec![id.clone(), id]));
+}
+
+#[tokio::test]
+async fn an_api_key_is_not_used_by_somebody_who_knows_its_id_only() {
+    let bench = bench();
+    let (_, key) = bench.api_key();
+    let (text, _) = bench.api_key();
+    bench.stores.put_api_key(StoredApiKey { digest: key.digest, id: text[3..15].to_owned(), ..key });
+    let refused = bench.authenticate(&text, NOW).await;
+    assert!(matches!(refused, Err(AuthenticateError::ApiKey(ApiKeyError::Unknown))));
+    assert_eq!(bench.stores.used(), [""; 0]);
 }
 
 #[tokio::test]

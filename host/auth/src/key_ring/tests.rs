@@ -106,6 +106,21 @@ fn a_revoked_active_key_is_followed_by_the_next_one() {
 }
 
 #[test]
+fn a_replaced_key_signs_no_more_and_is_believed_on() {
+    let mut bench = bench();
+    let first = bench.rows[0].kid.clone();
+    let changes = bench.ring.plan_replacement(&bench.rows, UnixMs(5)).expect("a plan");
+    bench.apply(changes);
+    assert!(bench.ring.active_kid().is_some_and(|kid| kid != first));
+    assert!(bench.ring.find_verifying_key(&first).is_some());
+    bench.rotate(30 * DAY);
+    let next = bench.rows.iter().find(|row| row.state == KeyState::Next).expect("the next key").kid.clone();
+    let changes = bench.ring.plan_replacement(&bench.rows, UnixMs(30 * DAY + 1)).expect("a plan");
+    bench.apply(changes);
+    assert_eq!(bench.ring.active_kid(), Some(next));
+}
+
+#[test]
 fn rows_of_another_master_key_are_refused_and_change_nothing() {
     let (bench, other) = (bench(), bench());
     let before = bench.ring.jwks();
