@@ -9,7 +9,7 @@ use http::request::Parts;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::{adapters::PluginState, clock::Clock, config::Config, live::Live, versions::Versions};
+use crate::{adapters::PluginState, clock::Clock, config::Config, identity::Identity, live::Live, versions::Versions};
 
 /// The process's long-lived handles. Handlers get it as [`AppState`].
 pub struct App {
@@ -21,6 +21,8 @@ pub struct App {
     pub live: Arc<Live>,
     /// What plugins keep, and which versions of them are kept.
     pub store: Arc<Store>,
+    /// Knows who calls.
+    pub identity: Identity,
     /// Versions of plugins that are kept for a rollback.
     pub versions: Arc<Versions>,
     /// Cancelled when the process is told to stop: new work is refused from then on.

@@ -3,6 +3,11 @@
 use backplane_auth::UnixMs;
 use jiff::Timestamp;
 
+/// Returns the time that the store has as `unix_ms`.
+pub fn timestamp(unix_ms: i64) -> Timestamp {
+    Timestamp::from_millisecond(unix_ms).unwrap_or_default()
+}
+
 /// Tells the time.
 #[derive(Debug, Clone, Copy)]
 pub struct Clock(fn() -> Timestamp);

@@ -52,7 +52,7 @@ pub struct Cli {
 enum Command {
     /// Serve the plugins in a folder
     #[command(after_help = SERVE_EXAMPLES)]
-    Serve(SettingsArgs),
+    Serve(serve::ServeArgs),
     /// Start a new plugin
     New(new::NewArgs),
     /// Compile the plugin in this directory, and check it
@@ -80,7 +80,7 @@ impl Cli {
     /// When the command fails, with what to do next.
     pub fn run(self) -> anyhow::Result<ExitCode> {
         match self.command {
-            Command::Serve(args) => serve::run(args.load()?.0)?,
+            Command::Serve(args) => serve::run(&args)?,
             Command::New(args) => new::run(&args)?,
             Command::Build(args) => build::run(&args)?,
             Command::Check(args) => {

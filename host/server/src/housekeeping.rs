@@ -1,4 +1,5 @@
-//! What the server does to its store beside the requests: deletes what has expired, and opens what could not be opened.
+//! What the server does to its store beside the requests: deletes what has expired, opens what could not be opened, and
+//! looks after signing keys.
 //!
 //! It deletes in small steps, so that nobody who writes waits for it. While there is nothing to do it sleeps, longer each
 //! time, up to a minute.
@@ -6,7 +7,10 @@
 use std::{sync::Arc, time::Duration};
 
 use backplane_store::{Collected, StoreError};
-use tokio::{task::spawn_blocking, time::sleep};
+use tokio::{
+    task::spawn_blocking,
+    time::{Instant, sleep},
+};
 
 use crate::{app::App, problem::Chain};
 
@@ -17,15 +21,20 @@ const PAUSE_MIN: Duration = Duration::from_secs(1);
 /// When nothing has expired for a while.
 const PAUSE_MAX: Duration = Duration::from_secs(60);
 
+/// Between two looks at the signing keys, which change within days.
+const ROTATION_INTERVAL: Duration = Duration::from_secs(60);
+
 /// Keeps house until the process is told to stop.
 pub async fn run(app: Arc<App>) {
     let mut pause = PAUSE_MIN;
+    let mut rotated = Instant::now();
     loop {
         tokio::select! {
             () = app.shutdown.cancelled() => return,
             () = sleep(pause) => {}
         }
         let all_open = open_states(&app).await;
+        rotate_keys(&app, &mut rotated).await;
         let collected = app.store.collect(app.clock.now().as_millisecond()).await;
         if let Err(error) = &collected {
             // The writer says why, and the readiness too.
@@ -43,6 +52,17 @@ fn pause_after(pause: Duration, collected: &Result<Collected, StoreError>) -> Du
         Ok(Collected { more: true, .. }) => PAUSE_BETWEEN_STEPS,
         Ok(Collected { keys, replies, identity, .. }) if keys + replies + identity > 0 => PAUSE_MIN,
         Ok(_) | Err(_) => (pause * 2).clamp(PAUSE_MIN, PAUSE_MAX),
+    }
+}
+
+/// Makes and moves signing keys when their time has come.
+async fn rotate_keys(app: &App, rotated: &mut Instant) {
+    if rotated.elapsed() < ROTATION_INTERVAL {
+        return;
+    }
+    *rotated = Instant::now();
+    if let Err(error) = app.identity.rotate_keys_if_due().await {
+        tracing::warn!(error = Chain(&error).to_string(), "signing keys were not looked after");
     }
 }
 

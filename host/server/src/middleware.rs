@@ -2,11 +2,11 @@
 //!
 //! All of it is on the hot path, so each layer is a plain service with a plain future: no box, no lock, no work that
 //! an ordinary request does not need. What only some routes need is not here but where they are routed:
-//! [`local_only`] around the host's own API, [`read_body`] where a body is read.
+//! [`guard`] around the host's own API, [`read_body`] where a body is read.
 
 pub mod access_log;
 pub mod catch_panic;
-pub mod local_only;
+pub mod guard;
 pub mod read_body;
 pub mod request_id;
 

@@ -9,6 +9,7 @@ use std::{
     thread::{self, available_parallelism},
 };
 
+use backplane_auth::SecretString;
 use backplane_runtime::{CompileCommand, Runtime, RuntimeOptions, SurfaceError, inspect};
 use backplane_store::{OpenError, Store, StoreOptions, Synchronous};
 use tokio::{net::TcpListener, runtime::Handle, sync::mpsc, task::spawn_blocking, time::Instant};
@@ -20,6 +21,7 @@ use crate::{
     config::{self, Config},
     folder::{self, Completeness},
     housekeeping,
+    identity::{self, Identity, StartIdentityError, UnreadableKeys},
     limits::host_limits,
     listen,
     live::{Live, Supervisor},
@@ -49,6 +51,9 @@ pub enum StartError {
         #[source]
         source: OpenVersionsError,
     },
+    /// Nobody could tell who calls; it says what to do.
+    #[error(transparent)]
+    Identity(#[from] StartIdentityError),
     /// The address cannot be listened on.
     #[error("failed to listen on {address}: choose another one with --listen")]
     Listen {
@@ -72,6 +77,7 @@ pub struct Server {
     listener: TcpListener,
     supervisor: Supervisor,
     changes: mpsc::Sender<folder::Change>,
+    setup_token: Option<SecretString>,
 }
 
 impl Server {
@@ -82,12 +88,15 @@ impl Server {
     pub async fn start(
         config: Config,
         compile_command: CompileCommand,
+        unreadable_keys: UnreadableKeys,
         shutdown: CancellationToken,
     ) -> Result<Self, StartError> {
         let listener = TcpListener::bind(config.listen)
             .await
             .map_err(|source| StartError::Listen { address: config.listen, source })?;
         let store = open_store(&config).await?;
+        let identity = Identity::start(&config, Arc::clone(&store), Clock::SYSTEM, unreadable_keys).await;
+        let (identity, setup_token) = identity?;
         let versions = Versions::open(&config.data, Arc::clone(&store))
             .map_err(|source| StartError::Versions { path: config.data.display().to_string(), source })?;
         let runtime = Arc::new(Runtime::start(runtime_options(&config, compile_command))?);
@@ -97,6 +106,7 @@ impl Server {
             runtime,
             live,
             store,
+            identity,
             versions: Arc::new(versions),
             shutdown,
             clock: Clock::SYSTEM,
@@ -104,7 +114,12 @@ impl Server {
             config,
         });
         let supervisor = Supervisor::new(Arc::clone(&app), receiver, commands);
-        Ok(Self { app, listener, supervisor, changes })
+        Ok(Self { app, listener, supervisor, changes, setup_token })
+    }
+
+    /// Takes the token for the first administrator, when there is none yet. It is for whoever started the server.
+    pub fn take_setup_token(&mut self) -> Option<SecretString> {
+        self.setup_token.take()
     }
 
     /// Returns the address that the server listens on.
@@ -120,14 +135,18 @@ impl Server {
     /// # Errors
     /// When a thread does not start.
     pub async fn run(self) -> Result<(), StartError> {
-        let Self { app, listener, supervisor, changes } = self;
+        let Self { app, listener, supervisor, changes, .. } = self;
         let supervisor = on_own_thread("supervisor", supervisor.run())?;
         let (path, folder) = (app.config.plugins.clone(), app.config.folder.clone());
         let watch = tokio::spawn(folder::watch(path, folder, is_complete, changes, app.shutdown.clone()));
         let housekeeping = tokio::spawn(housekeeping::run(Arc::clone(&app)));
+        // Requests in flight are asked who they are to their end.
+        let stop_polling = CancellationToken::new();
+        let poll = tokio::spawn(identity::poll::run(Arc::clone(&app), stop_polling.clone()));
         let service = middleware::edge(Surface::new(Arc::clone(&app)), app.config.log.access);
         listen::serve(listener, service, &app.config.http, app.shutdown.clone()).await;
-        let _ended = tokio::join!(watch, housekeeping);
+        stop_polling.cancel();
+        let _ended = tokio::join!(watch, housekeeping, poll);
         let _ended = spawn_blocking(move || supervisor.join()).await;
         let store = Arc::clone(&app.store);
         let _ended = spawn_blocking(move || store.close()).await;

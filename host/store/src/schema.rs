@@ -98,6 +98,7 @@ diesel::table! {
         tokens -> BigInt,
         expires_at_ms -> BigInt,
         revoked_at_ms -> Nullable<BigInt>,
+        scopes -> Nullable<Text>,
     }
 }
 

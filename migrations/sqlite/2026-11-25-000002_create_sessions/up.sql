@@ -1,12 +1,13 @@
 -- Families of refresh tokens. `subject` is NULL of one that nobody has any more: its rows go in small steps, like those
--- of one that expired. `tokens` counts all that it ever had.
+-- of one that expired. `tokens` counts all that it ever had. `scopes` is NULL where the session has all of its account's.
 CREATE TABLE sessions (
     id TEXT NOT NULL PRIMARY KEY,
     subject TEXT REFERENCES users (subject),
     client_id TEXT NOT NULL,
     tokens INTEGER NOT NULL,
     expires_at_ms INTEGER NOT NULL,
-    revoked_at_ms INTEGER
+    revoked_at_ms INTEGER,
+    scopes TEXT
 ) STRICT;
 
 CREATE INDEX sessions_by_subject ON sessions (subject, expires_at_ms);

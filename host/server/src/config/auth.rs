@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
 
-use backplane_auth::{ACCESS_TOKEN_LIFETIME, ACCESS_TOKEN_LIFETIME_MAX, ExposeSecret as _, RefreshPolicy, SecretString};
+use backplane_auth::{
+    ACCESS_TOKEN_LIFETIME, ACCESS_TOKEN_LIFETIME_MAX, ExposeSecret as _, RefreshPolicy, SecretString,
+};
 
 use super::{external::ExternalConfig, reader::Reader};
 

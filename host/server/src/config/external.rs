@@ -156,11 +156,13 @@ mod tests {
 
     #[test]
     fn keys_are_fetched_where_nobody_can_change_them_on_the_way() {
-        for good in ["https://id.example/jwks", "https://id.example:8443/a?b=c", "http://127.0.0.1:9/x", "http://[::1]:9/x"]
+        for good in
+            ["https://id.example/jwks", "https://id.example:8443/a?b=c", "http://127.0.0.1:9/x", "http://[::1]:9/x"]
         {
             assert!(is_fetchable(good), "{good}");
         }
-        for bad in ["", "/jwks", "id.example", "http://id.example/", "http://127.0.0.1@id.example/", "file:///etc/passwd"]
+        for bad in
+            ["", "/jwks", "id.example", "http://id.example/", "http://127.0.0.1@id.example/", "file:///etc/passwd"]
         {
             assert!(!is_fetchable(bad), "{bad}");
         }

@@ -6,9 +6,10 @@ use serde::Deserialize;
 
 use crate::{
     app::AppState,
+    identity::trail::{self, Attempt},
     live::{PluginView, RollBackError},
     middleware::read_body::read_body,
-    problem::{ApiError, ApiResult, codes},
+    problem::{ApiError, ApiResult, Chain, codes},
 };
 
 /// Longest body in bytes.
@@ -29,13 +30,33 @@ struct RollBack {
 /// # Errors
 /// `unknown_plugin`, `unknown_version`, `no_earlier_version`, or `invalid_plugin` when the version does not
 /// load any more.
-pub async fn roll_back_plugin(app: AppState, Path(name): Path<String>, body: Body) -> ApiResult<Json<PluginView>> {
+pub async fn roll_back_plugin(
+    app: AppState,
+    attempt: Attempt,
+    Path(name): Path<String>,
+    body: Body,
+) -> ApiResult<Json<PluginView>> {
+    attempt.aim_at(&name);
     let body = read_body(body, BODY_BYTES_MAX, app.config.http.body_timeout).await?;
     let wanted = parse_body(&body)?;
     let plugin = PluginName::new(&name).map_err(|_| refuse(RollBackError::UnknownPlugin))?;
     app.live.roll_back(plugin, wanted.hash).await.map_err(refuse)?;
     let view = app.live.snapshot().view(&name);
+    note(&app, &attempt, view.as_ref()).await;
     view.map(Json).ok_or_else(|| refuse(RollBackError::UnknownPlugin))
+}
+
+/// Writes a rollback into the audit trail. It has happened: the store can only be late.
+async fn note(app: &AppState, attempt: &Attempt, now_live: Option<&PluginView>) {
+    let hash = now_live.and_then(|view| view.hash.as_ref()).map(|hash| format!("hash: {hash}")).unwrap_or_default();
+    let entry = trail::with_detail(attempt.entry(trail::OK, app.clock.unix_ms()), hash);
+    if let Err(error) = app.store.write(move |connection| trail::append(connection, entry)).await {
+        tracing::warn!(
+            error = Chain(&error).to_string(),
+            plugin = attempt.target(),
+            "a rollback is not in the audit trail"
+        );
+    }
 }
 
 fn parse_body(body: &[u8]) -> ApiResult<RollBack> {

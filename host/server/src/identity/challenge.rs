@@ -12,10 +12,31 @@ use crate::problem::{ApiError, ApiResult, codes};
 /// When a credential that could not be checked is worth another try.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
 
+/// Asks for a credential, and says nothing else (RFC 6750 §3).
+const BEARER: HeaderValue = HeaderValue::from_static("Bearer");
+
 /// Refuses a request without a credential where one is needed.
 pub fn unauthenticated() -> ApiError {
     let detail = "sign in: send `authorization: Bearer` and an access token or an API key";
-    ApiError::new(codes::UNAUTHENTICATED, detail).with_header(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
+    ApiError::new(codes::UNAUTHENTICATED, detail).with_header(WWW_AUTHENTICATE, BEARER)
+}
+
+/// Refuses a sign-in. Whether there is such an account is not told.
+pub(super) fn invalid_credentials() -> ApiError {
+    let detail = "the name or the password is wrong, or the account is locked";
+    ApiError::new(codes::INVALID_CREDENTIALS, detail).with_header(WWW_AUTHENTICATE, BEARER)
+}
+
+/// Refuses a refresh.
+pub(super) fn invalid_refresh_token() -> ApiError {
+    let detail = "the refresh token is not good, or not any more: sign in again";
+    ApiError::new(codes::INVALID_REFRESH_TOKEN, detail).with_header(WWW_AUTHENTICATE, BEARER)
+}
+
+/// Refuses a set-up token.
+pub(super) fn invalid_setup_token() -> ApiError {
+    let detail = "the set-up token is not good, or not any more: start the server again, or use `backplane user add`";
+    ApiError::new(codes::INVALID_SETUP_TOKEN, detail).with_header(WWW_AUTHENTICATE, BEARER)
 }
 
 /// Refuses a known caller that lacks a role. The detail says which, or what to do.

@@ -123,6 +123,24 @@ pub fn open_family(
     Ok(insert_token(connection, first)?)
 }
 
+/// Says which scopes a session has, of those that its account has: what its sign-in asked for.
+///
+/// # Errors
+/// When the database cannot be written.
+pub fn narrow(connection: &mut SqliteConnection, id: &str, scopes: &str) -> Result<(), StoreError> {
+    diesel::update(sessions::table.find(id)).set(sessions::scopes.eq(scopes)).execute(connection)?;
+    Ok(())
+}
+
+/// Returns the scopes that a session was narrowed to, if it was.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn find_scopes(connection: &mut SqliteConnection, id: &str) -> Result<Option<String>, StoreError> {
+    let found = sessions::table.find(id).select(sessions::scopes).first(connection).optional()?;
+    Ok(found.flatten())
+}
+
 /// Returns the row of a token, until its family's end.
 ///
 /// # Errors
