@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use ring::{digest, rand::SystemRandom};
 use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::json;
 use subtle::ConstantTimeEq as _;
 
 use crate::{
@@ -142,7 +143,7 @@ impl StoredApiKey {
             roles: self.roles.clone(),
             scopes: self.scopes.clone(),
             session: None,
-            claims: "{}".into(),
+            claims: json!({ "scope": self.scopes.to_scope() }).to_string().into(),
         });
         let expires = self.expires_at.map_or(NEVER, UnixMs::seconds);
         Ok(Verified { principal: Arc::new(principal), issued: now.seconds(), expires })
@@ -174,6 +175,7 @@ mod tests {
         let principal = verify(&text, &stored).expect("a principal").principal;
         assert_eq!((principal.subject(), principal.kind()), ("u1", PrincipalKind::ApiKey));
         assert_eq!((principal.roles(), principal.scopes()), (&stored.roles, &stored.scopes));
+        assert_eq!(principal.claims(), r#"{"scope":"orders:read"}"#);
     }
 
     #[test]

@@ -43,6 +43,12 @@ impl Claims {
         self.text
     }
 
+    /// Returns the claims with `scopes` in place of whatever the token says about them.
+    pub(crate) fn into_text_with(mut self, scopes: &Names) -> Box<str> {
+        self.object.insert("scope".to_owned(), scopes.to_scope().into());
+        Value::Object(self.object).to_string().into()
+    }
+
     /// Returns the value at a JSON pointer (RFC 6901).
     pub(crate) fn at(&self, pointer: &str) -> Option<&Value> {
         let (first, rest) = match pointer.strip_prefix('/')?.split_once('/') {

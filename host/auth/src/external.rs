@@ -119,9 +119,10 @@ fn to_verified(claims: Claims, issuer: &ExternalIssuer, validity: Validity) -> R
         subject: subject.into(),
         kind: PrincipalKind::External,
         roles,
+        // What the issuer calls a scope is a name of its own, and no right here.
+        claims: claims.into_text_with(&scopes),
         scopes,
         session: None,
-        claims: claims.into_text(),
     });
     Ok(Verified { principal: Arc::new(principal), issued: validity.issued, expires: validity.expires })
 }

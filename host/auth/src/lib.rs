@@ -3,7 +3,7 @@
 //! The way of a request: [`Authenticator`] turns the value of an `Authorization` header into a [`Principal`],
 //! [`Access`] says whether that principal may pass. The way of a sign-in: [`SignInThrottle`] lets the attempt
 //! through, [`PasswordHashing`] checks the password, [`RefreshTokens`] opens a session, [`TokenIssuer`] signs the
-//! access token with the active key of the [`KeyRing`].
+//! access token with the active key of the [`KeyRing`]. Whoever comes too often is held off by a [`RateLimiter`].
 //!
 //! Time comes in as [`UnixMs`] and random bytes as [`SystemRandom`]. Where something has to be stored or fetched
 //! there is a small port, a trait of this crate: [`FindApiKey`], [`RefreshStore`], [`FetchJwks`]. No secret is in any
@@ -14,16 +14,19 @@
 mod access;
 mod api_key;
 mod authenticate;
+mod bucket;
 mod claims;
 mod external;
 mod json;
 mod jws;
 mod key_ring;
 mod names;
+mod origin;
 mod password;
 mod principal;
 mod provider;
 mod random;
+mod rate;
 mod refresh;
 mod revocations;
 mod secret_text;
@@ -55,6 +58,7 @@ pub use self::{
         StoredKey,
     },
     names::{InvalidName, NAME_BYTES_MAX, Names},
+    origin::origin_of,
     password::{
         CheckedPassword, HashPasswordError, HashedPassword, PASSWORD_BYTES_MAX, PASSWORD_BYTES_MIN, PasswordCheck,
         PasswordHashing, PasswordRules, VerifyPasswordError, WeakPassword,
@@ -62,6 +66,7 @@ pub use self::{
     principal::{Principal, PrincipalKind, PrincipalParts},
     provider::{InstallError, Provider},
     random::NoRandomness,
+    rate::{Rate, RateLimiter, RatePeriod, TooOften},
     refresh::{
         Family, NewRefreshToken, Opening, REFRESH_TOKEN_PREFIX, RefreshError, RefreshPolicy, RefreshRow, RefreshStore,
         RefreshStoreError, RefreshTokens, Rotated, RotationRequest, RotationResult,

@@ -42,7 +42,7 @@ pub struct PrincipalParts {
     pub scopes: Names,
     /// The session that an access token belongs to.
     pub session: Option<Arc<str>>,
-    /// The verified claims as a JSON object.
+    /// The verified claims as a JSON object, of which `scope` is `scopes`.
     pub claims: Box<str>,
 }
 
@@ -83,7 +83,8 @@ impl Principal {
         self.0.session.as_deref()
     }
 
-    /// Returns the verified claims as a JSON object, `{}` for an API key.
+    /// Returns the verified claims as a JSON object. Its `scope` is [`scopes`](Self::scopes) as one text, whatever the
+    /// caller was known by and whatever an outside issuer says; an API key has nothing else.
     pub fn claims(&self) -> &str {
         &self.0.claims
     }

@@ -9,22 +9,25 @@
 //! What is remembered is bounded; under a flood the entries that are used least go. Names are held as keyed hashes, and
 //! an account that does not exist is treated as one that does. Who may sign in is not known here. Time is tokio's.
 
-mod bucket;
 #[cfg(test)]
 mod tests;
 
 use std::{
     hash::{BuildHasher as _, RandomState},
-    net::{IpAddr, Ipv6Addr},
+    net::IpAddr,
     num::NonZero,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
+use governor::Quota;
 use moka::sync::Cache;
 use tokio::time::Instant;
 
-use self::bucket::Bucket;
+use crate::{
+    bucket::{Bucket, Empty},
+    origin::origin_of,
+};
 
 /// How many failures in a row cost nothing: typing errors.
 const FREE_FAILURES: u32 = 5;
@@ -61,6 +64,12 @@ impl Default for ThrottleLimits {
 pub struct Delayed {
     /// How long to wait.
     pub retry_after: Duration,
+}
+
+impl From<Empty> for Delayed {
+    fn from(Empty { retry_after }: Empty) -> Self {
+        Self { retry_after }
+    }
 }
 
 type Key = u64;
@@ -116,7 +125,7 @@ impl SignInThrottle {
     /// # Errors
     /// When the account or the address makes too many attempts, or the account's failures cost a delay.
     pub fn admit(&self, account: &str, address: IpAddr) -> Result<Attempt<'_>, Delayed> {
-        let (account, address) = (account.to_lowercase(), network(address));
+        let (account, address) = (account.to_lowercase(), origin_of(address));
         let now = Instant::now();
         let address_bucket =
             self.addresses.get_with(self.key(&address), || self.bucket(self.limits.address_per_minute));
@@ -134,7 +143,7 @@ impl SignInThrottle {
     }
 
     fn bucket(&self, per_minute: NonZero<u32>) -> Arc<Bucket> {
-        Arc::new(Bucket::new(per_minute))
+        Arc::new(Bucket::new(Quota::per_minute(per_minute)))
     }
 
     fn key(&self, of: &impl std::hash::Hash) -> Key {
@@ -177,12 +186,4 @@ impl Failures {
 
 fn lock(failures: &Mutex<Failures>) -> MutexGuard<'_, Failures> {
     failures.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Returns what one subscriber has: an IPv4 address, or the first 64 bits of an IPv6 address (RFC 6177 §2).
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(address) => IpAddr::V4(address),
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
-    }
 }

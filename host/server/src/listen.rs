@@ -13,6 +13,7 @@ mod peer;
 
 use std::{convert::Infallible, error::Error, io, net::SocketAddr, sync::Arc, time::Duration};
 
+use backplane_auth::origin_of;
 use http::{Request, Response};
 use hyper::body::{Body, Incoming};
 use tokio::{
@@ -22,11 +23,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tower::Service;
 
-use self::{
-    connection::Protocols,
-    open::{Connections, origin_of},
-    peer::WithPeer,
-};
+use self::{connection::Protocols, open::Connections, peer::WithPeer};
 use crate::config::HttpConfig;
 
 pub use self::peer::Peer;

@@ -1,10 +1,6 @@
 //! The connections that are open: how many there are, how old they get, and how they end.
 
-use std::{
-    collections::HashMap,
-    net::{IpAddr, Ipv6Addr},
-    time::Duration,
-};
+use std::{collections::HashMap, net::IpAddr, time::Duration};
 
 use tokio::{
     sync::oneshot,
@@ -129,30 +125,5 @@ impl Connections {
     /// Connections that were opened together must not end together: up to a tenth of the age, in 16 steps.
     fn jitter(&self) -> Duration {
         self.age_max / 160 * (self.opened % 16)
-    }
-}
-
-/// Returns what counts as one address: an IPv4 address, or the /64 that an IPv6 client has to itself.
-pub(super) fn origin_of(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(v6) => {
-            let [a, b, c, d, ..] = v6.segments();
-            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
-        }
-        v4 => v4,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::origin_of;
-
-    #[test]
-    fn a_client_is_an_ipv4_address_or_an_ipv6_network() {
-        for (address, origin) in
-            [("192.0.2.1", "192.0.2.1"), ("::ffff:192.0.2.1", "192.0.2.1"), ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::")]
-        {
-            assert_eq!(origin_of(address.parse().expect("an address")).to_string(), origin);
-        }
     }
 }

@@ -1,6 +1,6 @@
-//! A bucket of attempts that fills again with time: governor's cell-rate algorithm on tokio's clock.
+//! A bucket that fills again with time: governor's cell-rate algorithm on tokio's clock.
 
-use std::{num::NonZero, ops::Add, time::Duration};
+use std::{ops::Add, time::Duration};
 
 use governor::{
     Quota, RateLimiter,
@@ -11,20 +11,25 @@ use governor::{
 };
 use tokio::time::Instant;
 
-use super::Delayed;
-
 #[derive(Debug)]
-pub(super) struct Bucket(RateLimiter<NotKeyed, InMemoryState, TokioClock, NoOpMiddleware<Moment>>);
+pub(crate) struct Bucket(RateLimiter<NotKeyed, InMemoryState, TokioClock, NoOpMiddleware<Moment>>);
+
+/// Nothing is left in the bucket.
+#[derive(Debug)]
+pub(crate) struct Empty {
+    /// When there is one again.
+    pub(crate) retry_after: Duration,
+}
 
 impl Bucket {
-    /// Holds what may come in a minute, and fills at that rate.
-    pub(super) fn new(per_minute: NonZero<u32>) -> Self {
-        Self(RateLimiter::direct_with_clock(Quota::per_minute(per_minute), TokioClock))
+    /// Is full at first, and fills at the rate of `quota`.
+    pub(crate) fn new(quota: Quota) -> Self {
+        Self(RateLimiter::direct_with_clock(quota, TokioClock))
     }
 
     /// Takes one, or says when there is one.
-    pub(super) fn take(&self) -> Result<(), Delayed> {
-        self.0.check().map_err(|early| Delayed { retry_after: early.wait_time_from(TokioClock.now()) })
+    pub(crate) fn take(&self) -> Result<(), Empty> {
+        self.0.check().map_err(|early| Empty { retry_after: early.wait_time_from(TokioClock.now()) })
     }
 }
 
