@@ -9,7 +9,10 @@ use http::request::Parts;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::{adapters::PluginState, clock::Clock, config::Config, identity::Identity, live::Live, versions::Versions};
+use crate::{
+    adapters::PluginState, clock::Clock, config::Config, identity::Identity, live::Live, rate_limit::RateLimits,
+    versions::Versions,
+};
 
 /// The process's long-lived handles. Handlers get it as [`AppState`].
 pub struct App {
@@ -25,6 +28,8 @@ pub struct App {
     pub identity: Identity,
     /// Versions of plugins that are kept for a rollback.
     pub versions: Arc<Versions>,
+    /// How often callers may come, as far as that is said.
+    pub rate_limits: RateLimits,
     /// Cancelled when the process is told to stop: new work is refused from then on.
     pub shutdown: CancellationToken,
     /// The time of day.

@@ -6,15 +6,20 @@
 //!
 //! This module does not know what a setting does.
 
+mod access;
 mod auth;
 mod external;
 mod folder;
 mod http;
 mod limits;
+mod lines;
 mod log;
+mod place;
 mod plugin;
 mod problem;
+mod rate_limit;
 mod reader;
+mod route_selector;
 mod setting;
 mod source;
 mod state;
@@ -30,14 +35,18 @@ use backplane_runtime::PluginName;
 
 use self::reader::Reader;
 pub use self::{
+    access::AccessRule,
     auth::{AuthConfig, MasterKeyText},
     external::ExternalConfig,
     folder::{FolderConfig, WatchMode},
     http::HttpConfig,
     limits::LimitsConfig,
     log::{AccessLog, LogConfig, LogFormat},
+    place::Place,
     plugin::{InstanceMode, PluginConfig, RESERVED_SEGMENTS},
     problem::{ConfigError, ConfigProblem},
+    rate_limit::{PluginRateLimits, RateLimitConfig, RouteRateLimit},
+    route_selector::RouteSelector,
     setting::{Origin, Setting, render},
     source::{DEFAULT_FILE, Sources},
     state::{StateConfig, Synchronous},
@@ -67,6 +76,8 @@ pub struct Config {
     pub state: StateConfig,
     /// Who is believed.
     pub auth: AuthConfig,
+    /// How often callers may come, to all plugins and the host's own API together.
+    pub rate_limit: RateLimitConfig,
     /// The log.
     pub log: LogConfig,
     /// What is said about single plugins.
@@ -85,6 +96,7 @@ impl Default for Config {
             limits: LimitsConfig::default(),
             state: StateConfig::default(),
             auth: AuthConfig::default(),
+            rate_limit: RateLimitConfig::default(),
             log: LogConfig::default(),
             plugin: BTreeMap::new(),
         }
@@ -125,6 +137,7 @@ impl Config {
         let limits = LimitsConfig::read(reader);
         let state = StateConfig::read(reader);
         let auth = AuthConfig::read(reader);
+        let rate_limit = RateLimitConfig::read(reader.section("rate_limit"));
         let log = LogConfig::read(reader);
         let plugin = PluginConfig::read_all(reader, &limits);
         let mut top = reader.top();
@@ -138,6 +151,7 @@ impl Config {
             limits,
             state,
             auth,
+            rate_limit,
             log,
             plugin,
         };

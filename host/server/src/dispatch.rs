@@ -9,25 +9,32 @@ mod failure;
 mod idempotency;
 mod once;
 mod path;
+mod policy;
 mod request;
 mod response;
 mod table;
 
-use std::sync::Arc;
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    sync::Arc,
+};
 
 use axum::response::Response;
-use backplane_runtime::{Answer, CallContext, InvokeError, OnAbandon, keyspace::Keyspace, manifest::Access};
+use backplane_runtime::{Answer, CallContext, InvokeError, OnAbandon, keyspace::Keyspace};
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, header::WWW_AUTHENTICATE, request::Parts};
+use http::{Extensions, Method, Request, request::Parts};
 use hyper::body::{Body as _, Incoming};
 use tokio::time::Instant;
 
+pub use self::policy::{Policy, PolicyError, RoutePolicy};
 pub(crate) use self::response::check as check_response;
 pub use self::table::{Bounds, BuildTableError, Mounted, RouteTable, Target};
 use crate::{
     app::App,
+    identity::challenge,
+    listen::Peer,
     middleware::{read_body::read_body, request_id::RequestId},
-    problem::{ApiError, ApiResult, codes},
+    problem::ApiResult,
 };
 
 /// Answers one request with a plugin.
@@ -39,7 +46,11 @@ use crate::{
 /// When the client goes away, a safe method stops; any other runs to its end.
 pub async fn dispatch(app: &App, request: Request<Incoming>) -> ApiResult<Response> {
     let Found { target, params } = app.live.routes().find(request.method(), request.uri().path())?;
-    require_access(&target.access)?;
+    challenge::require(&target.access, None)?;
+    if let Some(limits) = &target.limits {
+        let address = address_of(request.extensions());
+        limits.iter().try_for_each(|limit| limit.admit(None, address))?;
+    }
     let (parts, body) = request.into_parts();
     let repeatable = match target.replies().filter(|_| !parts.method.is_safe()) {
         Some(replies) => idempotency::find_key(&parts.headers)?.map(|key| (Arc::clone(replies), key)),
@@ -98,15 +109,9 @@ fn answer(app: &App, target: &Target, ended: Result<Answer, InvokeError>) -> Api
     }
 }
 
-/// Lets the caller of a public route through. No other route has a caller yet who could be verified.
-fn require_access(access: &Access) -> ApiResult<()> {
-    match access {
-        Access::Public => Ok(()),
-        Access::SignedIn | Access::Restricted { .. } => {
-            let error = ApiError::new(codes::UNAUTHENTICATED, "this route needs a signed-in caller");
-            Err(error.with_header(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")))
-        }
-    }
+/// Returns where a request comes from; every request of a connection says so.
+fn address_of(extensions: &Extensions) -> IpAddr {
+    extensions.get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip())
 }
 
 /// What a request matched.

@@ -1,5 +1,5 @@
-//! What the server does to its store beside the requests: deletes what has expired, opens what could not be opened, and
-//! looks after signing keys.
+//! What the server does beside the requests: deletes what has expired from its store, opens what could not be opened,
+//! looks after signing keys, and forgets callers that have not come for a while.
 //!
 //! It deletes in small steps, so that nobody who writes waits for it. While there is nothing to do it sleeps, longer each
 //! time, up to a minute.
@@ -33,6 +33,7 @@ pub async fn run(app: Arc<App>) {
             () = app.shutdown.cancelled() => return,
             () = sleep(pause) => {}
         }
+        app.rate_limits.forget_idle();
         let all_open = open_states(&app).await;
         rotate_keys(&app, &mut rotated).await;
         let collected = app.store.collect(app.clock.now().as_millisecond()).await;

@@ -17,6 +17,7 @@ pub mod middleware;
 #[cfg(feature = "bench-native")]
 pub mod native;
 pub mod problem;
+pub mod rate_limit;
 pub mod router;
 pub mod serve;
 pub mod shutdown;

@@ -18,8 +18,9 @@ use arc_swap::{ArcSwap, Guard};
 use backplane_runtime::{ContentHash, PluginName};
 use tokio::sync::{mpsc, oneshot};
 
+pub(crate) use self::load::{AttemptError, mount_of, settings_of};
 pub use self::{
-    snapshot::{FailedFile, LivePlugin, LoadingFile, Snapshot},
+    snapshot::{Draining, FailedFile, LivePlugin, LoadingFile, Snapshot},
     supervisor::Supervisor,
     view::{PluginState, PluginView, RouteView},
 };

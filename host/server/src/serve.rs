@@ -26,6 +26,7 @@ use crate::{
     listen,
     live::{Live, Supervisor},
     middleware,
+    rate_limit::RateLimits,
     surface::Surface,
     versions::{OpenVersionsError, Versions},
 };
@@ -111,6 +112,7 @@ impl Server {
             shutdown,
             clock: Clock::SYSTEM,
             started: Instant::now(),
+            rate_limits: RateLimits::new(&config),
             config,
         });
         let supervisor = Supervisor::new(Arc::clone(&app), receiver, commands);

@@ -30,7 +30,7 @@ impl PathPattern {
     ///
     /// # Errors
     /// The reason as a fragment that follows the name of the field.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    pub fn parse(text: &str) -> Result<Self, String> {
         if text.len() > PATH_BYTES_MAX {
             return Err(format!("has {} bytes, more than {PATH_BYTES_MAX}", text.len()));
         }
@@ -59,7 +59,7 @@ impl PathPattern {
     }
 
     /// Returns the path with its parameters' names taken out: equal for two paths that match the same requests.
-    pub(super) fn shape(&self) -> String {
+    pub fn shape(&self) -> String {
         let shapes = self.segments.iter().map(|segment| match segment {
             Segment::Literal(text) => format!("/{text}"),
             Segment::Parameter(_) => "/{}".to_owned(),

@@ -35,7 +35,7 @@ pub struct BuildArgs {
 pub fn run(args: &BuildArgs) -> anyhow::Result<()> {
     let manifest = find_manifest(args.manifest_path.as_deref())?;
     let artifact = cargo::build_component(&manifest, &args.profile)?;
-    let mut report = check::examine(&artifact)?;
+    let mut report = check::examine(&artifact, None)?;
     if let Some(reason) = &report.reason {
         bail!("{} would be refused by a server: {reason}", artifact.display());
     }

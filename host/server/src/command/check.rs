@@ -1,27 +1,40 @@
 //! `backplane check`: says whether the server would take a plugin, and what the plugin asks for.
 //!
-//! The verdict is the server's own: the file goes through the same steps, up to the first instance. What depends
-//! on the server's configuration and on other plugins is not known here.
+//! The verdict is the server's own: the file goes through the same steps, up to the first instance. What depends on the
+//! server's configuration is known where that is named; what depends on other plugins is not.
 
 use std::{
+    collections::BTreeMap,
     fmt,
     path::{Path, PathBuf},
 };
 
 use anyhow::Context as _;
-use backplane_runtime::{ContentHash, LoadError, PluginSettings, Runtime, RuntimeOptions, Source, describe};
+use backplane_runtime::{
+    ContentHash, LoadError, Manifest, Runtime, RuntimeOptions, Source, describe, manifest::Access,
+};
 use bytes::Bytes;
 use clap::Args;
 use serde::Serialize;
 
 use super::{compile, output};
-use crate::{config::LimitsConfig, limits::host_limits, live::RouteView, problem::Chain};
+use crate::{
+    config::{Config, LimitsConfig, Sources},
+    dispatch::Policy,
+    limits::host_limits,
+    live::{AttemptError, RouteView, mount_of, settings_of},
+    problem::Chain,
+    rate_limit::RateLimits,
+};
 
 /// Arguments of `backplane check`.
 #[derive(Debug, Args)]
 pub struct CheckArgs {
     /// The component.
     file: PathBuf,
+    /// Check it against this configuration of a server too.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
@@ -46,7 +59,7 @@ pub struct Report {
     pub name: Option<String>,
     /// By its manifest.
     pub version: Option<String>,
-    /// What it answers, at the mount that it has by default.
+    /// What it answers, at the mount that it has by default or by the configuration.
     pub routes: Vec<RouteView>,
     /// Settings that a server's configuration must give.
     pub required_settings: Vec<String>,
@@ -59,63 +72,70 @@ pub struct Report {
 /// Checks a file and prints the report. Returns whether the file is accepted.
 ///
 /// # Errors
-/// When the file cannot be read or the engine does not start.
+/// When the file or the configuration cannot be read or the engine does not start.
 pub fn run(args: &CheckArgs) -> anyhow::Result<bool> {
-    let report = examine(&args.file)?;
+    let load = |file: &PathBuf| -> anyhow::Result<_> {
+        Ok(Config::load(Sources::of_process(Some(file), BTreeMap::default())?)?)
+    };
+    let config = args.config.as_ref().map(load).transpose()?;
+    let report = examine(&args.file, config.as_ref())?;
     output::print(&report, args.json)?;
     Ok(report.accepted)
 }
 
-/// Takes the file at `path` through a server's steps.
+/// Takes the file at `path` through the steps of a server with that configuration, or with none.
 ///
 /// # Errors
 /// When the file cannot be read or the engine does not start.
-pub fn examine(path: &Path) -> anyhow::Result<Report> {
+pub fn examine(path: &Path, config: Option<&Config>) -> anyhow::Result<Report> {
     let bytes = std::fs::read(path).with_context(|| format!("failed to read {}", path.display()))?;
     let sidecar = std::fs::read_to_string(path.with_extension("toml")).ok();
     let source = Source { hash: ContentHash::of(&bytes), bytes: Bytes::from(bytes), sidecar };
     let mut report = Report::new(path, &source);
-    if let Err(error) = fill(&mut report, source)? {
+    if let Err(error) = fill(&mut report, source, config)? {
         report.reason = Some(Chain(&error).to_string());
     }
     report.accepted = report.reason.is_none();
     Ok(report)
 }
 
-fn fill(report: &mut Report, source: Source) -> anyhow::Result<Result<(), LoadError>> {
+fn fill(report: &mut Report, source: Source, config: Option<&Config>) -> anyhow::Result<Result<(), AttemptError>> {
     let described = match describe(&source.bytes, source.sidecar.as_deref()) {
         Ok(described) => described,
-        Err(error) => return Ok(Err(error)),
+        Err(error) => return Ok(Err(error.into())),
     };
     let manifest = described.manifest;
     report.name = Some(manifest.name.to_string());
     report.version = Some(manifest.version.to_string());
-    report.routes = manifest.routes.iter().map(|route| RouteView::new(&format!("/{}", manifest.name), route)).collect();
     report.warnings = described.warnings;
     report.imports = described.surface.imports;
     report.exports = described.surface.exports;
     let required = manifest.config.iter().filter(|setting| setting.required && setting.default.is_none());
     report.required_settings = required.map(|setting| setting.key.clone()).collect();
-    // A server gives these; the check has nothing to give, so it goes as far as the settings.
+    if let Err(error) = report.list_routes(&manifest, config) {
+        return Ok(Err(error));
+    }
+    // A server gives these; without its configuration there is nothing to give, so the check ends at the settings.
     let is_about_settings = |error: &LoadError| matches!(error, LoadError::Setting { .. });
-    match load(source, manifest)? {
-        Err(error) if !report.required_settings.is_empty() && is_about_settings(&error) => {
+    match load(source, manifest, config)? {
+        Err(error) if config.is_none() && !report.required_settings.is_empty() && is_about_settings(&error) => {
             report.warnings.push("it was not compiled and tried out: that needs its required settings".to_owned());
             Ok(Ok(()))
         }
-        result => Ok(result),
+        result => Ok(result.map_err(AttemptError::Load)),
     }
 }
 
-fn load(source: Source, manifest: backplane_runtime::Manifest) -> anyhow::Result<Result<(), LoadError>> {
+fn load(source: Source, manifest: Manifest, config: Option<&Config>) -> anyhow::Result<Result<(), LoadError>> {
+    let limits = config.map_or_else(LimitsConfig::default, |config| config.limits.clone());
     let runtime = Runtime::start(RuntimeOptions {
-        limits: host_limits(&LimitsConfig::default()),
+        limits: host_limits(&limits),
         cache_directory: None,
         compile_command: compile::command(),
         threads: 1,
     })?;
+    let settings = settings_of(&manifest.name, config.and_then(|config| config.plugin.get(&manifest.name)));
     let threads = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-    let settings = PluginSettings { mount: format!("/{}", manifest.name), ..PluginSettings::default() };
     let loaded = threads.block_on(runtime.load(source, manifest, settings));
     Ok(loaded.map(|generation| generation.retire()))
 }
@@ -139,6 +159,34 @@ impl Report {
     }
 }
 
+impl Report {
+    /// Fills in what the plugin answers, for whom, as far as the operator's word is known.
+    fn list_routes(&mut self, manifest: &Manifest, config: Option<&Config>) -> Result<(), AttemptError> {
+        let (plugin, limits) = match config {
+            Some(config) => (config.plugin.get(&manifest.name), RateLimits::new(config)),
+            None => (None, RateLimits::default()),
+        };
+        if plugin.is_some_and(|plugin| plugin.disabled) {
+            return Err(AttemptError::Disabled(manifest.name.clone()));
+        }
+        let policy = Policy::join(manifest, plugin, &limits)?;
+        self.routes = RouteView::list(&mount_of(&manifest.name, plugin), manifest, &policy);
+        Ok(())
+    }
+}
+
+/// Says in words who may call a route.
+fn who(access: &Access) -> String {
+    match access {
+        Access::Public => "public".to_owned(),
+        Access::SignedIn => "signed-in".to_owned(),
+        Access::Restricted { roles, scopes } => {
+            let lists = [("roles", roles), ("scopes", scopes)].into_iter().filter(|(_, names)| !names.is_empty());
+            lists.map(|(kind, names)| format!("{kind} {}", names.join(" "))).collect::<Vec<_>>().join(", ")
+        }
+    }
+}
+
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.file)?;
@@ -148,7 +196,7 @@ impl fmt::Display for Report {
         writeln!(f, "  size      {} bytes", self.size_bytes)?;
         writeln!(f, "  sha-256   {}", self.hash)?;
         for route in &self.routes {
-            writeln!(f, "  route     {} {}", route.method, route.path)?;
+            writeln!(f, "  route     {} {}, {}", route.method, route.path, who(&route.access))?;
         }
         for import in &self.imports {
             writeln!(f, "  imports   {import}")?;

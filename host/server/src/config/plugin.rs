@@ -6,7 +6,9 @@ use backplane_runtime::PluginName;
 use serde_json::{Map, Value};
 
 use super::{
+    access::AccessRule,
     limits::LimitsConfig,
+    rate_limit::PluginRateLimits,
     reader::{Reader, Section},
     state,
     value::{Size, words},
@@ -41,6 +43,10 @@ pub struct PluginConfig {
     pub state_bytes_max: Option<u64>,
     /// Values for the settings that the plugin declares.
     pub config: Map<String, Value>,
+    /// What is asked of its callers beyond what it asks itself. Default nothing.
+    pub access: Vec<AccessRule>,
+    /// How often its callers may come. Default as often as the server lets them.
+    pub rate_limit: PluginRateLimits,
 }
 
 /// What happens to an instance after a call.
@@ -60,7 +66,7 @@ impl PluginConfig {
             let key = format!("plugin.{text}");
             match (PluginName::new(&text), value) {
                 (Ok(name), toml::Value::Table(table)) => {
-                    let plugin = Self::read(reader.file_section(key, table), limits);
+                    let plugin = Self::read(reader, &key, table, limits);
                     plugins.insert(name, plugin);
                 }
                 (Err(error), _) => reader.refuse_in_file(&key, error.to_string()),
@@ -71,8 +77,19 @@ impl PluginConfig {
         plugins
     }
 
-    fn read(mut section: Section<'_>, limits: &LimitsConfig) -> Self {
-        let plugin = Self {
+    fn read(reader: &mut Reader, key: &str, table: toml::Table, limits: &LimitsConfig) -> Self {
+        let mut section = reader.file_section(key.to_owned(), table);
+        let mut plugin = Self::read_keys(&mut section);
+        plugin.check(&mut section, limits);
+        let (access, rate_limit) = (section.table("access"), section.take_table("rate_limit"));
+        section.close();
+        plugin.access = AccessRule::read_all(reader, &format!("{key}.access"), access);
+        plugin.rate_limit = PluginRateLimits::read(reader, &format!("{key}.rate_limit"), rate_limit);
+        plugin
+    }
+
+    fn read_keys(section: &mut Section<'_>) -> Self {
+        Self {
             disabled: section.get("disabled", false),
             mount: section.optional("mount"),
             instance: section.optional("instance"),
@@ -86,34 +103,36 @@ impl PluginConfig {
                 .optional_within("state_bytes_max", Size(0)..=state::BYTES_MAX)
                 .map(|Size(bytes)| bytes),
             config: section.table("config").into_iter().map(|(key, value)| (key, to_json(value))).collect(),
-        };
-        if let Some(problem) = plugin.mount.as_deref().and_then(mount_problem) {
+            ..Self::default()
+        }
+    }
+
+    fn check(&self, section: &mut Section<'_>, limits: &LimitsConfig) {
+        if let Some(problem) = self.mount.as_deref().and_then(mount_problem) {
             section.refuse("mount", problem);
         }
         for (key, bytes, max_key, max) in [
-            ("memory_bytes", plugin.memory_bytes, "limits.memory_bytes_max", limits.memory_bytes_max),
-            ("response_bytes", plugin.response_bytes, "limits.response_bytes_max", limits.response_bytes_max),
+            ("memory_bytes", self.memory_bytes, "limits.memory_bytes_max", limits.memory_bytes_max),
+            ("response_bytes", self.response_bytes, "limits.response_bytes_max", limits.response_bytes_max),
         ] {
             if let Some(bytes) = bytes {
                 section.at_most(key, &Size::of(bytes), max_key, &Size::of(max));
             }
         }
-        if let Some(count) = plugin.concurrency {
+        if let Some(count) = self.concurrency {
             section.at_most("concurrency", &count, "limits.concurrency_max", &limits.concurrency_max);
         }
         for (key, time, max_key, max) in [
-            ("timeout", plugin.timeout, "limits.timeout_max", limits.timeout_max),
-            ("cpu", plugin.cpu, "limits.cpu_max", limits.cpu_max),
+            ("timeout", self.timeout, "limits.timeout_max", limits.timeout_max),
+            ("cpu", self.cpu, "limits.cpu_max", limits.cpu_max),
         ] {
             if let Some(time) = time {
                 section.at_most(key, &time, max_key, &max);
             }
         }
-        for key in plugin.zeros() {
+        for key in self.zeros() {
             section.refuse(key, "0 would refuse every call: write more, or `disabled = true`".to_owned());
         }
-        section.close();
-        plugin
     }
 
     /// Returns the limits that are zero.

@@ -11,6 +11,8 @@ use std::{collections::BTreeMap, ops::RangeInclusive};
 use backplane_auth::SecretString;
 
 use super::{
+    lines::Lines,
+    place::Place,
     problem::ConfigProblem,
     setting::{Origin, Setting},
     source::Sources,
@@ -24,6 +26,7 @@ const PREFIX: &str = "BACKPLANE_";
 pub(super) struct Reader {
     file_name: String,
     file: toml::Table,
+    lines: Lines,
     tables: Vec<String>,
     environment: BTreeMap<String, String>,
     flags: BTreeMap<String, String>,
@@ -46,9 +49,10 @@ pub(super) struct Section<'a> {
 impl Reader {
     /// Reads from `sources`, whose file says `file`.
     pub(super) fn new(sources: Sources, file: toml::Table) -> Self {
-        let Sources { file_name, environment, flags, master_key, .. } = sources;
+        let Sources { file_name, file: text, environment, flags, master_key } = sources;
+        let lines = Lines::of(&text);
         let (tables, settings, problems) = (Vec::new(), Vec::new(), Vec::new());
-        Self { file_name, file, tables, environment, flags, master_key, settings, problems }
+        Self { file_name, file, lines, tables, environment, flags, master_key, settings, problems }
     }
 
     /// Takes the master key that the environment gives.
@@ -85,6 +89,12 @@ impl Reader {
             }
             None => toml::Table::new(),
         }
+    }
+
+    /// Returns where `key` stands in the table `table` of the file.
+    pub(super) fn place(&self, table: &str, key: String) -> Place {
+        let path: Vec<_> = table.split('.').chain([key.as_str()]).collect();
+        Place { file: self.file_name.clone(), line: self.lines.find(&path), table: table.to_owned(), key }
     }
 
     /// Notes a problem with a key of the file.

@@ -126,7 +126,7 @@ fn reports_all_problems_at_once() {
             "BACKPLANE_LOG_FORMAT: \"xml\" is not understood: write \"auto\", \"text\" or \"json\"",
             "BACKPLANE_LISTEN: \"8080\" is not understood: write an IP address and a port, such as \"127.0.0.1:8080\"",
             "backplane.toml: lisen: unknown key; did you mean `listen`?",
-            "backplane.toml: nonsense: unknown key; the keys here are service, listen, plugins, data, http, folder, limits, state, auth, log, plugin",
+            "backplane.toml: nonsense: unknown key; the keys here are service, listen, plugins, data, http, folder, limits, state, auth, rate_limit, log, plugin",
             "BACKPLANE_LOG_FORMT: unknown variable; did you mean `BACKPLANE_LOG_FORMAT`?",
         ],
     );
@@ -153,7 +153,7 @@ fn refuses_a_plugins_table_that_cannot_work() {
             "backplane.toml: plugin.A: `A` is not a plugin name: use 1 to 63 of `a-z`, `0-9` and `-`, not starting with `-`",
             "backplane.toml: plugin.a.mount: `/api` belongs to the host: choose another path",
             "backplane.toml: plugin.a.concurrency: 0 would refuse every call: write more, or `disabled = true`",
-            "backplane.toml: plugin.b.memory: unknown key; the keys here are disabled, mount, instance, memory_bytes, response_bytes, concurrency, timeout, cpu, state_keys_max, state_bytes_max, config",
+            "backplane.toml: plugin.b.memory: unknown key; the keys here are disabled, mount, instance, memory_bytes, response_bytes, concurrency, timeout, cpu, state_keys_max, state_bytes_max, config, access, rate_limit",
             "backplane.toml: plugin.c.mount: `/s` is the mount of plugin `b` too: choose another path",
             "BACKPLANE_PLUGIN_A_MOUNT: settings of one plugin are read from backplane.toml only",
         ],
@@ -187,6 +187,78 @@ fn refuses_a_store_that_cannot_work() {
             "backplane.toml: state.commit_queue: 1 is out of range: write 2 to 100000",
             "BACKPLANE_STATE_IDEMPOTENCY_TTL: \"1ms\" is out of range: write \"1s\" to \"720h\"",
             "backplane.toml: plugin.a.state_bytes_max: \"2000GiB\" is out of range: write \"0B\" to \"1024GiB\"",
+        ],
+    );
+}
+
+#[test]
+fn who_may_call_a_plugin_and_how_often_is_read_with_its_place() {
+    let file = r#"
+[rate_limit]
+per_address = "100/s"
+[plugin.hello.access]
+"*" = "signed-in"
+"POST /v1.0" = { scopes = ["a"] }
+[plugin.hello.rate_limit]
+per_caller = "600/m burst 50"
+routes = { "/" = { per_caller = "5/s" } }
+"#;
+    let config = load(file, &[("BACKPLANE_RATE_LIMIT_PER_CALLER", "50/s")], &[]);
+    let written = |rate: Option<backplane_auth::Rate>| rate.map(|rate| value::Value::to_toml(&rate).to_string());
+    let server = config.rate_limit.clone();
+    assert_eq!(
+        [written(server.per_caller), written(server.per_address)],
+        [Some("\"50/s\"".into()), Some("\"100/s\"".into())]
+    );
+    let hello = &config.plugin[&PluginName::new("hello").expect("a name")];
+    let places: Vec<_> = hello.access.iter().map(|rule| format!("{} = {}", rule.place, rule.written)).collect();
+    assert_eq!(
+        places,
+        [
+            r#"backplane.toml:5: [plugin.hello.access] "*" = "signed-in""#,
+            r#"backplane.toml:6: [plugin.hello.access] "POST /v1.0" = { scopes = ["a"] }"#,
+        ]
+    );
+    assert_eq!(written(hello.rate_limit.plugin.per_caller), Some("\"600/m burst 50\"".into()));
+    let [line] = &hello.rate_limit.routes[..] else { panic!("{:?}", hello.rate_limit) };
+    assert_eq!(line.place.to_string(), r#"backplane.toml:9: [plugin.hello.rate_limit.routes] "/""#);
+}
+
+#[test]
+fn what_is_said_about_callers_reads_back() {
+    let file = "[rate_limit]\nper_caller = \"5/s\"\n[plugin.a]\naccess = { \"*\" = \"signed-in\", \"GET /{x}\" = { roles = [\"r\"] } }\n[plugin.a.rate_limit.routes]\n\"POST /v1.0/{x}\" = { per_address = \"1/h\" }";
+    let (config, settings) = Config::load_with_settings(sources(file, &[], &[])).expect("the configuration is right");
+    let read_back = load(&render(&settings), &[], &[]);
+    let plugin = |config: &Config| config.plugin[&PluginName::new("a").expect("a name")].clone();
+    let (before, after) = (plugin(&config), plugin(&read_back));
+    let rules = |plugin: &PluginConfig| plugin.access.iter().map(|rule| rule.requires.clone()).collect::<Vec<_>>();
+    assert_eq!(
+        (rules(&before), before.rate_limit.routes[0].limit.clone()),
+        (rules(&after), after.rate_limit.routes[0].limit.clone())
+    );
+    assert_eq!(read_back.rate_limit, config.rate_limit);
+}
+
+#[test]
+fn refuses_lines_about_callers_that_nobody_could_mean() {
+    check_problems(
+        r#"
+            rate_limit.per_caller = "5"
+            plugin.a.access = { "post" = "signed-in", "GET /" = "anybody", "HEAD" = "public" }
+            plugin.b.access = "signed-in"
+            plugin.c.rate_limit = { per_user = "1/s", routes = { "/" = "1/s", "POST" = { per_caller = "0/s" } } }
+        "#,
+        &[("BACKPLANE_RATE_LIMIT_PER_ADDRESS", "1/d")],
+        &[
+            "backplane.toml: rate_limit.per_caller: \"5\" is not understood: write a rate such as \"50/s\", \"600/m\" or \"1000/h burst 50\", of at most 1000000",
+            "BACKPLANE_RATE_LIMIT_PER_ADDRESS: \"1/d\" is not understood: write a rate such as \"50/s\", \"600/m\" or \"1000/h burst 50\", of at most 1000000",
+            "backplane.toml: plugin.a.access.\"GET /\": \"anybody\" is not understood: write \"signed-in\", or { roles = [\"clerk\"], scopes = [\"orders:read\"] } with one list or both",
+            "backplane.toml: plugin.a.access.\"HEAD\": is said with `GET`, which holds for `HEAD` too: write that",
+            "backplane.toml: plugin.a.access.\"post\": is not understood: write \"*\" for every route, a method such as \"POST\", a path as the plugin has it such as \"/{id}\", or both as in \"POST /{id}\"",
+            "backplane.toml: plugin.b.access: is a table: write its keys under `[plugin.b.access]`",
+            "backplane.toml: plugin.c.rate_limit.per_user: unknown key; the keys here are per_caller, per_address, routes",
+            "backplane.toml: plugin.c.rate_limit.routes.\"/\": \"1/s\" is not understood: write { per_caller = \"5/s\" }, per_address, or both",
+            "backplane.toml: plugin.c.rate_limit.routes.\"POST\".per_caller: \"0/s\" is not understood: write a rate such as \"50/s\", \"600/m\" or \"1000/h burst 50\", of at most 1000000",
         ],
     );
 }

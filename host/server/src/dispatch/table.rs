@@ -6,19 +6,21 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use backplane_auth::Access;
 use backplane_runtime::{
     Generation, HostLimits,
     keyspace::Keyspace,
-    manifest::{Access, Method as RouteMethod, PathPattern, Route, Segment, Transaction},
+    manifest::{Method as RouteMethod, PathPattern, Route, Segment, Transaction},
 };
 use backplane_store::StoreError;
 use http::{HeaderName, Method};
 
-use super::{Found, join_methods, path};
+use super::{Found, Policy, RoutePolicy, join_methods, path};
 use crate::{
     adapters::PluginState,
     config::RESERVED_SEGMENTS,
     problem::{ApiError, ApiResult},
+    rate_limit::RateLimit,
 };
 
 /// A generation and the path under which it answers.
@@ -32,6 +34,8 @@ pub struct Mounted {
     pub state: Arc<PluginState>,
     /// Whether the component can reach what it keeps.
     pub imports_kv: bool,
+    /// Who may call its routes, and how often.
+    pub policy: Arc<Policy>,
 }
 
 impl Mounted {
@@ -81,8 +85,10 @@ pub struct Target {
     pub path: String,
     /// Length of the mount in the request's path.
     pub mount_bytes: usize,
-    /// Who may call.
+    /// Who may call: what the plugin asks for and what the operator asks for.
     pub access: Access,
+    /// How often callers may come, the narrowest first; nothing where the operator says nothing.
+    pub limits: Option<Box<[Arc<RateLimit>]>>,
     /// Wall time of one call.
     pub timeout: Duration,
     /// Longest accepted body.
@@ -173,9 +179,11 @@ impl RouteTable {
         for mounted in plugins {
             let routes = &mounted.generation.manifest().routes;
             for (index, route) in routes.iter().enumerate() {
-                let target = Arc::new(Target::new(mounted, index, route, bounds));
-                for (pattern, empty_rest) in patterns(&mounted.mount, &route.path) {
-                    add(&mut entries, pattern, empty_rest, route.method, &target)?;
+                for policy in mounted.policy.of_route(index) {
+                    let target = Arc::new(Target::new(mounted, index, route, policy, bounds));
+                    for (pattern, empty_rest) in patterns(&mounted.mount, &route.path) {
+                        add(&mut entries, pattern, empty_rest, policy.method, &target)?;
+                    }
                 }
             }
         }
@@ -248,14 +256,15 @@ impl Entry {
 }
 
 impl Target {
-    fn new(mounted: &Mounted, index: usize, route: &Route, bounds: Bounds<'_>) -> Self {
+    fn new(mounted: &Mounted, index: usize, route: &Route, policy: &RoutePolicy, bounds: Bounds<'_>) -> Self {
         let wanted = route.body_bytes_max.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
         Self {
             generation: Arc::clone(&mounted.generation),
             route: u32::try_from(index).unwrap_or(u32::MAX),
             path: format!("{}{}", mounted.mount, route.path),
             mount_bytes: mounted.mount.len(),
-            access: route.access.clone(),
+            access: policy.access.clone(),
+            limits: (!policy.limits.is_empty()).then(|| policy.limits.clone().into()),
             timeout: mounted.generation.limits().timeout_of(route, bounds.limits),
             body_bytes_max: wanted.unwrap_or(bounds.body_bytes).min(bounds.body_bytes_max),
             // The manifest's names were checked to be tokens in lower case.

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use backplane_runtime::{
-    Described, Generation, LoadError, Manifest, PluginName, PluginSettings, Runtime, Source, manifest::WantedLimits,
+    Described, Generation, LoadError, Manifest, PluginName, PluginSettings, Source, manifest::WantedLimits,
 };
 use tokio::sync::oneshot;
 
 use super::RollBackError;
 use crate::{
+    app::App,
     config::{InstanceMode, PluginConfig},
+    dispatch::{Policy, PolicyError},
     folder::FileName,
 };
 
@@ -63,20 +65,49 @@ pub(super) struct Outcome {
     pub(super) source: Source,
     pub(super) imports_kv: bool,
     pub(super) purpose: Purpose,
-    pub(super) result: Result<Arc<Generation>, LoadError>,
+    pub(super) result: Result<Loaded, AttemptError>,
+}
+
+/// A version that can go live.
+#[derive(Debug)]
+pub(super) struct Loaded {
+    pub(super) generation: Arc<Generation>,
+    pub(super) policy: Arc<Policy>,
+}
+
+/// Why a version cannot go live.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AttemptError {
+    /// The operator does not want it.
+    #[error("disabled by `disabled = true` under [plugin.{0}]")]
+    Disabled(PluginName),
+    /// The operator's word on its routes does not go with its own.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+    /// It does not load.
+    #[error(transparent)]
+    Load(#[from] LoadError),
 }
 
 impl Attempt {
-    pub(super) async fn run(self, runtime: Arc<Runtime>, settings: PluginSettings) -> Outcome {
+    pub(super) async fn run(self, app: Arc<App>) -> Outcome {
         let Self { ticket, file, candidate: Candidate { source, manifest, imports_kv }, purpose } = self;
         let (plugin, version) = (manifest.name.clone(), manifest.version.to_string());
-        let result = runtime.load(source.clone(), manifest, settings).await;
+        let result = load(&app, source.clone(), manifest).await;
         Outcome { ticket, file, plugin, version, source, imports_kv, purpose, result }
     }
 }
 
+async fn load(app: &App, source: Source, manifest: Manifest) -> Result<Loaded, AttemptError> {
+    let config = app.config.plugin.get(&manifest.name);
+    let policy = Policy::join(&manifest, config, &app.rate_limits)?;
+    let settings = settings_of(&manifest.name, config);
+    let generation = app.runtime.load(source, manifest, settings).await?;
+    Ok(Loaded { generation, policy: Arc::new(policy) })
+}
+
 /// Makes the runtime's settings of the operator's.
-pub(super) fn settings_of(plugin: &PluginName, config: Option<&PluginConfig>) -> PluginSettings {
+pub(crate) fn settings_of(plugin: &PluginName, config: Option<&PluginConfig>) -> PluginSettings {
     let mount = mount_of(plugin, config);
     let Some(config) = config else { return PluginSettings { mount, ..PluginSettings::default() } };
     PluginSettings {
@@ -94,7 +125,7 @@ pub(super) fn settings_of(plugin: &PluginName, config: Option<&PluginConfig>) ->
 }
 
 /// Returns where a plugin answers: an empty text for the root.
-pub(super) fn mount_of(plugin: &PluginName, config: Option<&PluginConfig>) -> String {
+pub(crate) fn mount_of(plugin: &PluginName, config: Option<&PluginConfig>) -> String {
     match config.and_then(|config| config.mount.as_deref()) {
         Some(mount) => mount.trim_end_matches('/').to_owned(),
         None => format!("/{plugin}"),

@@ -8,7 +8,7 @@ use std::{
 use backplane_runtime::{ContentHash, Generation, PluginName};
 
 use crate::{
-    dispatch::{Bounds, BuildTableError, Mounted, RouteTable},
+    dispatch::{Bounds, BuildTableError, Mounted, Policy, RouteTable},
     folder::FileName,
 };
 
@@ -24,7 +24,16 @@ pub struct Snapshot {
     /// Files that are being loaded; what they provided before is live or failed meanwhile.
     pub loading: BTreeMap<FileName, LoadingFile>,
     /// Generations that were replaced or removed, as long as they have calls to finish.
-    pub draining: Vec<Weak<Generation>>,
+    pub draining: Vec<Draining>,
+}
+
+/// A generation that takes no new calls.
+#[derive(Debug, Clone)]
+pub struct Draining {
+    /// Gone with its last call.
+    pub generation: Weak<Generation>,
+    /// Who could call it.
+    pub policy: Arc<Policy>,
 }
 
 /// A plugin that takes calls.
@@ -92,11 +101,12 @@ impl Snapshot {
         let before = plugins.iter().filter(|(name, _)| Some(*name) != last).map(|(_, plugin)| plugin);
         let ordered = before.chain(last.and_then(|name| plugins.get(name)));
         let routes = Arc::new(RouteTable::build(ordered.map(|plugin| &plugin.mounted), bounds)?);
-        let replaced = self.plugins.values().map(|plugin| &plugin.mounted.generation);
+        let replaced = self.plugins.values().map(|plugin| &plugin.mounted);
         let still_live = |old: &Arc<Generation>| plugins.values().any(|new| Arc::ptr_eq(&new.mounted.generation, old));
-        let gone: Vec<_> = replaced.filter(|generation| !still_live(generation)).cloned().collect();
-        let finishing = self.draining.iter().filter(|weak| weak.strong_count() > 0).cloned();
-        let draining = finishing.chain(gone.iter().map(Arc::downgrade)).collect();
+        let gone: Vec<_> = replaced.filter(|mounted| !still_live(&mounted.generation)).collect();
+        let finishing = self.draining.iter().filter(|draining| draining.generation.strong_count() > 0).cloned();
+        let draining = finishing.chain(gone.iter().map(|mounted| Draining::new(mounted))).collect();
+        let gone = gone.into_iter().map(|mounted| Arc::clone(&mounted.generation)).collect();
         Ok((Self { routes, plugins, failed, loading, draining }, gone))
     }
 
@@ -104,5 +114,11 @@ impl Snapshot {
     pub(super) fn with_loading(&self, loading: BTreeMap<FileName, LoadingFile>) -> Self {
         let Draft { plugins, failed } = self.draft();
         Self { routes: Arc::clone(&self.routes), plugins, failed, loading, draining: self.draining.clone() }
+    }
+}
+
+impl Draining {
+    fn new(mounted: &Mounted) -> Self {
+        Self { generation: Arc::downgrade(&mounted.generation), policy: Arc::clone(&mounted.policy) }
     }
 }

@@ -14,12 +14,12 @@ use std::{
     sync::Arc,
 };
 
-use backplane_runtime::{ContentHash, Generation, PluginName, Source, describe};
+use backplane_runtime::{ContentHash, PluginName, Source, describe};
 use tokio::{sync::mpsc, task::JoinSet};
 
 use super::{
     Command, FailedFile, Live, LivePlugin, LoadingFile, RollBackError,
-    load::{Attempt, Candidate, Outcome, Purpose, mount_of, settings_of},
+    load::{Attempt, AttemptError, Candidate, Loaded, Outcome, Purpose, mount_of},
 };
 use crate::{
     app::App,
@@ -165,7 +165,7 @@ impl Supervisor {
             ..refusal(reason)
         };
         if self.is_disabled(&manifest.name) {
-            let reason = format!("disabled by `disabled = true` under [plugin.{}]", manifest.name);
+            let reason = AttemptError::Disabled(manifest.name.clone()).to_string();
             return Err(Refusal { failed: named(reason), try_again: false });
         }
         if let Some(other) = self.provider(&manifest.name).filter(|other| **other != file) {
@@ -220,9 +220,7 @@ impl Supervisor {
             let (plugin, version) = (manifest.name.clone(), manifest.version.to_string());
             known.loading = Some(LoadingFile { plugin, version, hash: source.hash });
         }
-        let plugin = &attempt.candidate.manifest.name;
-        let settings = settings_of(plugin, self.app.config.plugin.get(plugin));
-        self.loads.spawn(attempt.run(Arc::clone(&self.app.runtime), settings));
+        self.loads.spawn(attempt.run(Arc::clone(&self.app)));
     }
 
     fn finish(&mut self, outcome: Outcome) {
@@ -243,10 +241,10 @@ impl Supervisor {
     fn decide(&mut self, outcome: Outcome) {
         let Outcome { file, plugin, version, source, imports_kv, purpose, result, .. } = outcome;
         let published = match result {
-            Ok(generation) => {
+            Ok(loaded) => {
                 let chosen = matches!(purpose, Purpose::Pinned | Purpose::RollBack(_));
                 let rolled_back = chosen && self.files.get(&file).is_some_and(|known| known.hash != Some(source.hash));
-                let mounted = self.mount(&plugin, generation, imports_kv);
+                let mounted = self.mount(&plugin, loaded, imports_kv);
                 self.go_live(&file, &plugin, mounted, rolled_back, &purpose).map_err(|error| (error.to_string(), true))
             }
             Err(error) => Err((Chain(&error).to_string(), false)),
@@ -279,9 +277,10 @@ impl Supervisor {
     }
 
     /// Gives a generation its place: under a path, and in the store.
-    fn mount(&self, plugin: &PluginName, generation: Arc<Generation>, imports_kv: bool) -> Mounted {
+    fn mount(&self, plugin: &PluginName, loaded: Loaded, imports_kv: bool) -> Mounted {
         let mount = mount_of(plugin, self.app.config.plugin.get(plugin));
-        let mounted = Mounted { mount, generation, state: Arc::new(self.app.state_of(plugin)), imports_kv };
+        let (Loaded { generation, policy }, state) = (loaded, Arc::new(self.app.state_of(plugin)));
+        let mounted = Mounted { mount, generation, state, imports_kv, policy };
         if let Err(error) = mounted.open_state() {
             let error = Chain(&error).to_string();
             tracing::warn!(%plugin, error, "the store does not open for the plugin: trying again and again");

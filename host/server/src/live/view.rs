@@ -1,15 +1,17 @@
 //! Plugins as an operator sees them.
 
-use std::sync::Arc;
-
+use backplane_auth::{Access, Names};
 use backplane_runtime::{
-    Generation,
-    manifest::{Access, InstanceMode, Route, Transaction},
+    Generation, Manifest,
+    manifest::{self, InstanceMode, Route, Transaction},
 };
 use serde::Serialize;
 
-use super::{FailedFile, LivePlugin, LoadingFile, Snapshot};
-use crate::folder::FileName;
+use super::{Draining, FailedFile, LivePlugin, LoadingFile, Snapshot};
+use crate::{
+    dispatch::{Policy, RoutePolicy},
+    folder::FileName,
+};
 
 /// What a plugin is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -65,8 +67,8 @@ pub struct RouteView {
     pub method: &'static str,
     /// The whole path, with its parameters.
     pub path: String,
-    /// Who may call.
-    pub access: Access,
+    /// Who may call: what the plugin asks for and what the operator asks for.
+    pub access: manifest::Access,
     /// How it uses state.
     pub transaction: Transaction,
     /// One sentence, by the manifest.
@@ -92,26 +94,28 @@ impl Snapshot {
             .or_else(|| self.draining().find(|view| view.name == name))
     }
 
-    fn draining(&self) -> impl Iterator<Item = PluginView> {
-        let generations = self.draining.iter().filter_map(std::sync::Weak::upgrade);
-        generations.filter(|generation| generation.counters().running > 0).map(|generation| PluginView {
+    fn draining<'a>(&'a self) -> impl Iterator<Item = PluginView> + 'a {
+        let upgrade = |draining: &'a Draining| Some((draining.generation.upgrade()?, &draining.policy));
+        let generations = self.draining.iter().filter_map(upgrade);
+        generations.filter(|(generation, _)| generation.counters().running > 0).map(|(generation, policy)| PluginView {
             state: PluginState::Draining,
-            ..PluginView::of_generation(&generation, None)
+            ..PluginView::of_generation(&generation, policy, None)
         })
     }
 }
 
 impl PluginView {
     fn of_live(plugin: &LivePlugin) -> Self {
+        let mounted = &plugin.mounted;
         Self {
             reason: plugin.newest_failure.clone(),
             file: Some(plugin.file.to_string()),
             rolled_back: plugin.rolled_back,
-            ..Self::of_generation(&plugin.mounted.generation, Some(&plugin.mounted.mount))
+            ..Self::of_generation(&mounted.generation, &mounted.policy, Some(&mounted.mount))
         }
     }
 
-    fn of_generation(generation: &Arc<Generation>, mount: Option<&str>) -> Self {
+    fn of_generation(generation: &Generation, policy: &Policy, mount: Option<&str>) -> Self {
         let (manifest, counters) = (generation.manifest(), generation.counters());
         Self {
             name: manifest.name.to_string(),
@@ -124,7 +128,7 @@ impl PluginView {
             rolled_back: false,
             mount: mount.map(|mount| if mount.is_empty() { "/".to_owned() } else { mount.to_owned() }),
             instance: Some(generation.mode()),
-            routes: manifest.routes.iter().map(|route| RouteView::new(mount.unwrap_or_default(), route)).collect(),
+            routes: RouteView::list(mount.unwrap_or_default(), manifest, policy),
             calls: counters.calls,
             traps: counters.failures,
             in_flight: counters.running,
@@ -170,19 +174,41 @@ impl PluginView {
 }
 
 impl RouteView {
-    /// Describes `route` below `mount`.
-    pub fn new(mount: &str, route: &Route) -> Self {
+    /// Lists what a plugin answers below `mount`: a route, and beside one for every method the methods of it that the
+    /// operator has a word of its own for.
+    pub fn list(mount: &str, manifest: &Manifest, policy: &Policy) -> Vec<Self> {
+        let with_policies = manifest.routes.iter().enumerate().flat_map(|(index, route)| {
+            policy.of_route(index).iter().map(move |policy| Self::new(mount, route, policy))
+        });
+        with_policies.collect()
+    }
+
+    fn new(mount: &str, route: &Route, policy: &RoutePolicy) -> Self {
         let path = match (mount, route.path.as_str()) {
             ("", path) => path.to_owned(),
             (mount, "/") => mount.to_owned(),
             (mount, path) => format!("{mount}{path}"),
         };
         Self {
-            method: route.method.as_str(),
+            method: policy.method.as_str(),
             path,
-            access: route.access.clone(),
+            access: shown(&policy.access),
             transaction: route.transaction,
             summary: route.summary.clone(),
+        }
+    }
+}
+
+/// Returns what is asked of callers as a manifest writes it.
+fn shown(access: &Access) -> manifest::Access {
+    let texts = |names: &Names| names.iter().map(str::to_owned).collect();
+    match access {
+        Access::Public => manifest::Access::Public,
+        Access::SignedIn { roles_any, scopes_all } if roles_any.is_empty() && scopes_all.is_empty() => {
+            manifest::Access::SignedIn
+        }
+        Access::SignedIn { roles_any, scopes_all } => {
+            manifest::Access::Restricted { roles: texts(roles_any), scopes: texts(scopes_all) }
         }
     }
 }

@@ -56,6 +56,7 @@ codes! {
     WEAK_PASSWORD = "weak_password", UNPROCESSABLE_ENTITY, "The password may not be chosen";
     IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused", UNPROCESSABLE_ENTITY, "The idempotency key belongs to another request";
     TOO_MANY_ATTEMPTS = "too_many_attempts", TOO_MANY_REQUESTS, "Too many sign-ins";
+    TOO_MANY_REQUESTS = "too_many_requests", TOO_MANY_REQUESTS, "Too many requests";
     HEADERS_TOO_LARGE = "headers_too_large", REQUEST_HEADER_FIELDS_TOO_LARGE, "Headers too large";
     INTERNAL = "internal", INTERNAL_SERVER_ERROR, "Internal server error";
     PLUGIN_FAILED = "plugin_failed", INTERNAL_SERVER_ERROR, "The plugin failed";

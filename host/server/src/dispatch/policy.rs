@@ -1,0 +1,283 @@
+//! Who may call each route of a plugin, and how often: what the plugin says joined with what the operator says.
+//!
+//! A [`Policy`] that exists asks of every caller all that both ask. Where the operator would let in somebody whom the
+//! plugin keeps out, or says something about a route that the plugin does not have, there is none: a slip in a line that
+//! protects something must not go unnoticed. It is made once for a version of a plugin, before the version is loaded.
+//!
+//! A line about `POST` holds for requests with that method, also where the plugin has one route for every method: such
+//! a route has one policy for each method that a line names, and one for the rest.
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use backplane_auth::{Access, InvalidName, Names, TightenError};
+use backplane_runtime::manifest::{self, Manifest, Method, Route};
+
+use crate::{
+    config::{AccessRule, Place, PluginConfig, RouteSelector},
+    rate_limit::{PluginLimits, RateLimit, RateLimits},
+};
+
+/// Most routes that a message lists.
+const LISTED_MAX: usize = 10;
+
+/// Who may call what of one plugin, and how often.
+#[derive(Debug)]
+pub struct Policy {
+    /// By the route's position in the manifest; for each at least one.
+    routes: Vec<Vec<RoutePolicy>>,
+}
+
+/// Who may call one route, and how often.
+#[derive(Debug, Clone)]
+pub struct RoutePolicy {
+    /// The route's own method, or one that a line names and a route for every method answers.
+    pub method: Method,
+    /// Who may call.
+    pub access: Access,
+    /// How often, the narrowest line first: a request that it refuses takes nothing from the others.
+    pub limits: Vec<Arc<RateLimit>>,
+}
+
+/// Why what the operator says cannot be joined with what the plugin says. The message names the line to change.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PolicyError {
+    /// A line would let in everybody where the plugin does not.
+    #[error(
+        "{line} would open what the plugin closes: {route} asks for a signed-in caller; remove that line or name a role"
+    )]
+    Opens {
+        /// Where it stands, and what it says.
+        line: String,
+        /// The route, as the manifest has it.
+        route: String,
+    },
+    /// A line names a role that the plugin does not let in.
+    #[error(
+        "{line} would let in whom the plugin keeps out: {route} is for {allowed} and not for `{role}`; remove that line or name some of those"
+    )]
+    LetsIn {
+        /// Where it stands, and what it says.
+        line: String,
+        /// The route, as the manifest has it.
+        route: String,
+        /// What the line names.
+        role: String,
+        /// What the plugin names, as a list.
+        allowed: String,
+    },
+    /// A line opens what another one closes.
+    #[error(
+        "{line} changes nothing: {other} asks for more at {route}, and all lines about a route hold; remove one of the two"
+    )]
+    Reopens {
+        /// Where it stands, and what it says.
+        line: String,
+        /// The route, as the manifest has it.
+        route: String,
+        /// Where the line stands that closes it.
+        other: String,
+    },
+    /// Two lines name roles, and neither names some of the other's.
+    #[error(
+        "{line} and {other} name different roles for {route}, and all lines about a route hold; name in one of them only roles that the other one names"
+    )]
+    Contradicts {
+        /// Where the line with fewer roles stands.
+        line: String,
+        /// Where the other one stands.
+        other: String,
+        /// The route, as the manifest has it.
+        route: String,
+    },
+    /// A line is about no route of the plugin.
+    #[error("{line} is about no route of the plugin: {hint}")]
+    NoRoute {
+        /// Where it stands.
+        line: String,
+        /// What it may have been meant for.
+        hint: String,
+    },
+    /// A name in the manifest is none.
+    #[error(transparent)]
+    Name(#[from] InvalidName),
+}
+
+impl Policy {
+    /// Joins what the manifest says with what the operator says about the plugin, if anything.
+    ///
+    /// # Errors
+    /// When a line asks for less than the plugin, contradicts another one, or is about no route.
+    pub fn join(manifest: &Manifest, config: Option<&PluginConfig>, limits: &RateLimits) -> Result<Self, PolicyError> {
+        let unlimited = PluginLimits::default();
+        let operator = Operator {
+            rules: config.map_or(&[], |config| &config.access),
+            lines: config.map_or_else(Vec::new, |config| config.rate_limit.routes.iter().collect()),
+            limits: limits.of_plugin(&manifest.name).unwrap_or(&unlimited),
+            server: limits.server.as_ref(),
+        };
+        operator.require_routes(manifest)?;
+        let routes = manifest.routes.iter().map(|route| {
+            let methods = operator.methods(manifest, route);
+            methods.into_iter().map(|method| operator.policy_of(route, method)).collect()
+        });
+        Ok(Self { routes: routes.collect::<Result<_, _>>()? })
+    }
+
+    /// Returns what holds for the route at this position of the manifest, for each method that has a word of its own.
+    pub fn of_route(&self, index: usize) -> &[RoutePolicy] {
+        self.routes.get(index).map(Vec::as_slice).unwrap_or_default()
+    }
+}
+
+/// What the operator says about one plugin.
+struct Operator<'a> {
+    rules: &'a [AccessRule],
+    lines: Vec<&'a crate::config::RouteRateLimit>,
+    limits: &'a PluginLimits,
+    server: Option<&'a Arc<RateLimit>>,
+}
+
+impl Operator<'_> {
+    fn selectors(&self) -> impl Iterator<Item = (&RouteSelector, &Place)> {
+        let of_rules = self.rules.iter().map(|rule| (&rule.selects, &rule.place));
+        of_rules.chain(self.lines.iter().map(|line| (&line.selects, &line.place)))
+    }
+
+    /// Refuses a line that is about nothing.
+    fn require_routes(&self, manifest: &Manifest) -> Result<(), PolicyError> {
+        for (selector, place) in self.selectors() {
+            let is_meant =
+                |route: &Route| self.methods(manifest, route).into_iter().any(|m| selects(selector, route, m));
+            if !manifest.routes.iter().any(is_meant) {
+                return Err(PolicyError::NoRoute { line: place.to_string(), hint: hint(&place.key, manifest) });
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the route's method, and for a route that answers every method those of them that a line names and no other
+    /// route of the same path answers.
+    fn methods(&self, manifest: &Manifest, route: &Route) -> Vec<Method> {
+        let mut methods = vec![route.method];
+        if route.method != Method::Any {
+            return methods;
+        }
+        let shape = route.path.shape();
+        let is_taken =
+            |method| manifest.routes.iter().any(|other| other.method == method && other.path.shape() == shape);
+        for (selector, _) in self.selectors() {
+            let named = selector.method.filter(|_| is_on_path(selector, route));
+            if let Some(method) = named.filter(|method| !methods.contains(method) && !is_taken(*method)) {
+                methods.push(method);
+            }
+        }
+        methods
+    }
+
+    fn policy_of(&self, route: &Route, method: Method) -> Result<RoutePolicy, PolicyError> {
+        let rules = self.rules.iter().filter(|rule| selects(&rule.selects, route, method));
+        let access = join_access(route, &access_of(&route.access)?, rules)?;
+        let lines = self.lines.iter().zip(&self.limits.lines).filter(|(line, _)| selects(&line.selects, route, method));
+        let lines = lines.filter_map(|(_, limit)| limit.as_ref());
+        let limits = lines.chain(&self.limits.plugin).chain(self.server).cloned().collect();
+        Ok(RoutePolicy { method, access, limits })
+    }
+}
+
+/// Whether a line is about requests of `method` that `route` answers.
+fn selects(selector: &RouteSelector, route: &Route, method: Method) -> bool {
+    let is_of_method = match selector.method {
+        None => true,
+        Some(Method::Any) => route.method == Method::Any,
+        // RFC 9110, section 9.3.2: HEAD is GET without the content.
+        Some(Method::Get) => matches!(method, Method::Get | Method::Head),
+        Some(named) => named == method,
+    };
+    is_of_method && is_on_path(selector, route)
+}
+
+fn is_on_path(selector: &RouteSelector, route: &Route) -> bool {
+    selector.path.as_ref().is_none_or(|path| path.shape() == route.path.shape())
+}
+
+/// Returns what the manifest asks for.
+fn access_of(access: &manifest::Access) -> Result<Access, InvalidName> {
+    match access {
+        manifest::Access::Public => Ok(Access::Public),
+        manifest::Access::SignedIn => Ok(Access::signed_in()),
+        manifest::Access::Restricted { roles, scopes } => {
+            Ok(Access::SignedIn { roles_any: Names::new(roles)?, scopes_all: Names::new(scopes)? })
+        }
+    }
+}
+
+/// Joins what a plugin asks for at `route` with every line about it.
+fn join_access<'a>(
+    route: &Route,
+    plugin: &Access,
+    rules: impl Iterator<Item = &'a AccessRule>,
+) -> Result<Access, PolicyError> {
+    let mut tightened = Vec::new();
+    for rule in rules {
+        let access = plugin.tighten(&rule.requires).map_err(|error| refuse(rule, route, error))?;
+        tightened.push((rule, access));
+    }
+    // The fewest roles first: whoever holds one of these passes the others too, or the lines contradict each other.
+    tightened.sort_by_key(|(_, access)| breadth(access));
+    let Some(((strictest, first), others)) = tightened.split_first() else { return Ok(plugin.clone()) };
+    let mut joined = first.clone();
+    for (rule, access) in others {
+        if rule.requires == Access::Public && joined != Access::Public {
+            let (line, other) = (written(rule), strictest.place.to_string());
+            return Err(PolicyError::Reopens { line, route: label(route), other });
+        }
+        joined = access.tighten(&joined).map_err(|_error| PolicyError::Contradicts {
+            line: strictest.place.to_string(),
+            other: rule.place.to_string(),
+            route: label(route),
+        })?;
+    }
+    Ok(joined)
+}
+
+/// Returns how many roles are let in, as far as that is said; everybody comes last.
+fn breadth(access: &Access) -> usize {
+    match access {
+        Access::Public => usize::MAX,
+        Access::SignedIn { roles_any, .. } if roles_any.is_empty() => usize::MAX - 1,
+        Access::SignedIn { roles_any, .. } => roles_any.iter().len(),
+    }
+}
+
+fn refuse(rule: &AccessRule, route: &Route, error: TightenError) -> PolicyError {
+    let (line, route) = (written(rule), label(route));
+    match error {
+        TightenError::Public => PolicyError::Opens { line, route },
+        TightenError::Role { role, allowed } => PolicyError::LetsIn { line, route, role, allowed },
+    }
+}
+
+fn written(rule: &AccessRule) -> String {
+    format!("{} = {}", rule.place, rule.written)
+}
+
+fn label(route: &Route) -> String {
+    format!("{} {}", route.method.as_str(), route.path)
+}
+
+/// Returns what a key was probably meant for.
+fn hint(key: &str, manifest: &Manifest) -> String {
+    let is_path = key.starts_with('/');
+    let forms = manifest.routes.iter().map(|route| if is_path { route.path.to_string() } else { label(route) });
+    let near = forms.map(|form| (strsim::damerau_levenshtein(key, &form), form)).min();
+    let labels: Vec<_> = manifest.routes.iter().map(label).collect();
+    match (near.filter(|(distance, _)| *distance <= key.len() / 3), labels.len()) {
+        (Some((_, near)), _) => format!("did you mean {near:?}?"),
+        (None, 0) => "it has none".to_owned(),
+        (None, 1..=LISTED_MAX) => format!("its routes are {}", labels.join(", ")),
+        (None, count) => format!("it has {count} routes, which `backplane check` lists"),
+    }
+}
