@@ -2,7 +2,8 @@
 //!
 //! One request looks at one immutable [`RouteTable`] and runs to its end on the generation that it found there,
 //! whatever is published meanwhile. Nothing here takes a lock or touches a database, but for a request with an
-//! `Idempotency-Key`. The body is read whole, within the route's bounds, before a permit or an instance is taken: a slow
+//! `Idempotency-Key`, and for a credential that was not seen for a minute. The path is looked up first, then it is asked
+//! who calls, whether they may, and whether they come too often, so that nobody learns more than they may. The body is read whole, within the route's bounds, before a permit or an instance is taken: a slow
 //! client holds neither.
 
 mod failure;
@@ -14,15 +15,13 @@ mod request;
 mod response;
 mod table;
 
-use std::{
-    net::{IpAddr, Ipv4Addr},
-    sync::Arc,
-};
+use std::sync::Arc;
 
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
+use backplane_auth::Principal;
 use backplane_runtime::{Answer, CallContext, InvokeError, OnAbandon, keyspace::Keyspace};
 use bytes::Bytes;
-use http::{Extensions, Method, Request, request::Parts};
+use http::{HeaderMap, Method, Request, header::AUTHORIZATION, request::Parts};
 use hyper::body::{Body as _, Incoming};
 use tokio::time::Instant;
 
@@ -32,8 +31,8 @@ pub use self::table::{Bounds, BuildTableError, Mounted, RouteTable, Target};
 use crate::{
     app::App,
     identity::challenge,
-    listen::Peer,
-    middleware::{read_body::read_body, request_id::RequestId},
+    listen::address_of,
+    middleware::{access_log::LoggedCaller, read_body::read_body, request_id::RequestId},
     problem::ApiResult,
 };
 
@@ -45,11 +44,34 @@ use crate::{
 /// # Cancel safety
 /// When the client goes away, a safe method stops; any other runs to its end.
 pub async fn dispatch(app: &App, request: Request<Incoming>) -> ApiResult<Response> {
-    let Found { target, params } = app.live.routes().find(request.method(), request.uri().path())?;
-    challenge::require(&target.access, None)?;
+    let found = app.live.routes().find(request.method(), request.uri().path())?;
+    let Some(caller) = authenticate(app, request.headers()).await? else { return serve(app, found, None, request).await };
+    let answered = serve(app, found, Some(Arc::clone(&caller)), request).await;
+    let mut response = answered.unwrap_or_else(IntoResponse::into_response);
+    LoggedCaller::note(&mut response, caller, app.config.log.access);
+    Ok(response)
+}
+
+/// Returns who calls. Whoever brings no credential costs a look for the header, and not even one at the clock.
+async fn authenticate(app: &App, headers: &HeaderMap) -> ApiResult<Option<Arc<Principal>>> {
+    match headers.contains_key(AUTHORIZATION) {
+        true => app.identity.authenticate(headers, app.clock.unix_ms()).await,
+        false => Ok(None),
+    }
+}
+
+/// Answers a caller, if it may call, and not too often.
+async fn serve(
+    app: &App,
+    found: Found,
+    caller: Option<Arc<Principal>>,
+    request: Request<Incoming>,
+) -> ApiResult<Response> {
+    let Found { target, params } = found;
+    challenge::require(&target.access, caller.as_deref())?;
     if let Some(limits) = &target.limits {
         let address = address_of(request.extensions());
-        limits.iter().try_for_each(|limit| limit.admit(None, address))?;
+        limits.iter().try_for_each(|limit| limit.admit(caller.as_deref(), address))?;
     }
     let (parts, body) = request.into_parts();
     let repeatable = match target.replies().filter(|_| !parts.method.is_safe()) {
@@ -62,7 +84,7 @@ pub async fn dispatch(app: &App, request: Request<Incoming>) -> ApiResult<Respon
         false => Box::pin(read_body(body, target.body_bytes_max, app.config.http.body_timeout)).await?,
     };
     let deadline = Instant::now() + target.timeout;
-    let call = Call { target, parts, params, body, deadline };
+    let call = Call { target, caller, parts, params, body, deadline };
     match repeatable {
         None => {
             let keyspace = call.target.keyspace();
@@ -76,6 +98,7 @@ pub async fn dispatch(app: &App, request: Request<Incoming>) -> ApiResult<Respon
 /// One request to a plugin, read whole.
 struct Call {
     target: Arc<Target>,
+    caller: Option<Arc<Principal>>,
     parts: Parts,
     params: Vec<String>,
     body: Bytes,
@@ -85,10 +108,10 @@ struct Call {
 impl Call {
     /// Runs the plugin's handler, and gives the route back for what is to be said about it.
     async fn run(self, keyspace: Option<Arc<dyn Keyspace>>) -> (Arc<Target>, Result<Answer, InvokeError>) {
-        let Self { target, parts, params, body, deadline } = self;
+        let Self { target, caller, parts, params, body, deadline } = self;
         let context = CallContext {
             request_id: parts.extensions.get::<RequestId>().map(ToString::to_string).unwrap_or_default(),
-            principal: None,
+            principal: caller.map(|caller| Arc::new(request::to_principal(&caller))),
             trace_parent: request::trace_parent(&parts.headers),
             deadline,
             keyspace,
@@ -107,11 +130,6 @@ fn answer(app: &App, target: &Target, ended: Result<Answer, InvokeError>) -> Api
         Ok(Err(problem)) => Err(failure::from_problem(problem)),
         Err(error) => Err(failure::from_invoke(target, error, app.runtime.limits().queue_timeout)),
     }
-}
-
-/// Returns where a request comes from; every request of a connection says so.
-fn address_of(extensions: &Extensions) -> IpAddr {
-    extensions.get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip())
 }
 
 /// What a request matched.

@@ -26,7 +26,7 @@ use tower::Service;
 use self::{connection::Protocols, open::Connections, peer::WithPeer};
 use crate::config::HttpConfig;
 
-pub use self::peer::Peer;
+pub use self::peer::{Peer, address_of};
 
 /// Pause after an error of `accept`, such as having no file descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

@@ -23,7 +23,7 @@ use crate::{
     problem::{ApiError, ApiResult, codes},
 };
 
-/// Who calls where nobody is verified: they share their keys, so a key should be hard to guess.
+/// Who calls where nobody is verified: they share their keys, so a key should be hard to guess. No subject is empty.
 const ANYBODY: &str = "";
 
 /// How long is looked for the answer of a twin when the call's own time is over.
@@ -37,7 +37,8 @@ pub(super) async fn answer_once(app: &App, call: Call, state: Arc<PluginState>, 
     let parts = &call.parts;
     let fingerprint = Fingerprint::of(&parts.method, &parts.uri, &parts.headers, &call.body).await?;
     let (target, deadline) = (Arc::clone(&call.target), call.deadline);
-    let (principal, route) = (ANYBODY.to_owned(), target.name.clone());
+    let principal = call.caller.as_ref().map_or(ANYBODY, |caller| caller.subject()).to_owned();
+    let route = target.name.clone();
     let record = ReplyRecord { principal, route, key, fingerprint: *fingerprint.as_bytes() };
     let find = async |until| match tokio::time::timeout_at(until, state.find_reply(&record)).await {
         Ok(found) => found.map_err(|error| failure::state_unavailable(&target, error)),

@@ -1,6 +1,7 @@
 //! What of a request reaches the guest.
 
-use backplane_runtime::Request as GuestRequest;
+use backplane_auth::Principal;
+use backplane_runtime::{Principal as GuestPrincipal, Request as GuestRequest};
 use http::{HeaderMap, HeaderName, HeaderValue, header::CONTENT_TYPE, request::Parts};
 
 use super::Target;
@@ -35,6 +36,16 @@ pub(super) fn to_guest(target: &Target, parts: &Parts, params: Vec<String>, body
         params,
         headers,
         body,
+    }
+}
+
+/// Makes the guest's principal: who calls, and nothing that could be used as a credential. The claims were made ready when
+/// the credential was verified.
+pub(super) fn to_principal(caller: &Principal) -> GuestPrincipal {
+    GuestPrincipal {
+        subject: caller.subject().to_owned(),
+        roles: caller.roles().iter().map(str::to_owned).collect(),
+        claims: caller.claims().to_owned(),
     }
 }
 

@@ -7,7 +7,7 @@
 use std::{
     borrow::Cow,
     convert::Infallible,
-    net::{IpAddr, Ipv4Addr},
+    net::IpAddr,
     sync::{Arc, OnceLock},
 };
 
@@ -23,7 +23,7 @@ use backplane_store::{
 use http::{Extensions, Method, request::Parts};
 
 use crate::{
-    listen::Peer,
+    listen::address_of,
     middleware::request_id::RequestId,
     problem::{ApiError, ApiResult},
 };
@@ -72,9 +72,7 @@ pub struct Attempt {
 impl Origin {
     /// Returns where a request with these extensions comes from.
     pub fn of(extensions: &Extensions) -> Self {
-        let address = extensions.get::<Peer>().map(|peer| peer.0.ip().to_canonical());
-        let address = address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
-        Self { address, request_id: extensions.get().copied() }
+        Self { address: address_of(extensions).to_canonical(), request_id: extensions.get().copied() }
     }
 
     /// Makes an entry about somebody whom nobody knows yet.

@@ -1,13 +1,18 @@
 //! Who sent a request: the address at the other end of the connection.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use axum::extract::ConnectInfo;
-use http::Request;
+use http::{Extensions, Request};
 use tower::{Service, util::Oneshot};
 
 /// Address of the client, or of the proxy before it; an extension of every request.
 pub type Peer = ConnectInfo<SocketAddr>;
+
+/// Returns where a request with these extensions comes from. Every request of a connection says so.
+pub fn address_of(extensions: &Extensions) -> IpAddr {
+    extensions.get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip())
+}
 
 /// Serves the requests of one connection.
 #[derive(Clone)]

@@ -4,6 +4,7 @@
 //! A file that is refused changes nothing that serves. It owns all its state and takes no lock; it runs on a
 //! thread of its own, so it may wait for the disk.
 
+mod absent;
 mod fall_back;
 mod publish;
 mod removal;
@@ -115,6 +116,7 @@ impl Supervisor {
         if starting.is_empty() && !self.live().is_ready() {
             self.live().set_ready();
             tracing::info!(plugins = self.live().snapshot().plugins.len(), "ready");
+            self.warn_of_absent();
         }
     }
 

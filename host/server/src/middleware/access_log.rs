@@ -6,10 +6,12 @@ use std::{
     convert::Infallible,
     net::SocketAddr,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
 use axum::response::Response;
+use backplane_auth::Principal;
 use http::{Method, Request, StatusCode, Uri};
 use pin_project_lite::pin_project;
 use tokio::time::Instant;
@@ -17,6 +19,27 @@ use tower::{Layer, Service};
 
 use super::request_id::RequestId;
 use crate::{config::AccessLog, listen::Peer};
+
+/// Who called, for the line about the request: an extension of the response.
+#[derive(Clone)]
+pub struct LoggedCaller(Arc<Principal>);
+
+impl LoggedCaller {
+    /// Notes who called if there will be a line.
+    pub fn note(response: &mut Response, caller: Arc<Principal>, mode: AccessLog) {
+        if is_logged(mode, response.status()) {
+            response.extensions_mut().insert(Self(caller));
+        }
+    }
+}
+
+fn is_logged(mode: AccessLog, status: StatusCode) -> bool {
+    match mode {
+        AccessLog::Off => false,
+        AccessLog::Failed => status.is_server_error(),
+        AccessLog::All => true,
+    }
+}
 
 /// Makes [`LogAccess`].
 #[derive(Clone, Copy, Debug)]
@@ -88,10 +111,10 @@ impl<F: Future<Output = Result<Response, Infallible>>> Future for ResponseFuture
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let Ok(response) = ready!(this.inner.poll(context));
-        let failed = response.status().is_server_error();
-        if let Some(entry) = this.entry.take().filter(|_| failed || *this.mode == AccessLog::All) {
-            entry.log(response.status());
+        let Ok(mut response) = ready!(this.inner.poll(context));
+        if let Some(entry) = this.entry.take().filter(|_| is_logged(*this.mode, response.status())) {
+            let caller = response.extensions_mut().remove();
+            entry.log(response.status(), caller);
         }
         Poll::Ready(Ok(response))
     }
@@ -108,12 +131,13 @@ impl Entry {
         }
     }
 
-    fn log(&self, status: StatusCode) {
+    fn log(&self, status: StatusCode, caller: Option<LoggedCaller>) {
         // Whole microseconds: more digits would be noise.
         let duration_ms = self.started.elapsed().as_micros() as f64 / 1e3;
         let request_id = self.id.as_ref().map(RequestId::as_str);
         let peer = self.peer.map(tracing::field::display);
+        let subject = caller.as_ref().map(|LoggedCaller(caller)| caller.subject());
         let (method, path, status) = (self.method.as_str(), self.uri.path(), status.as_u16());
-        tracing::info!(target: "access", request_id, peer, method, path, status, duration_ms, "request");
+        tracing::info!(target: "access", request_id, peer, subject, method, path, status, duration_ms, "request");
     }
 }

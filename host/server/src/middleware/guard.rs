@@ -19,6 +19,8 @@ use crate::{
         ADMIN_ROLE, challenge,
         trail::{self, Attempt, Caller},
     },
+    listen::address_of,
+    middleware::access_log::LoggedCaller,
     problem::{ApiError, ApiResult, Chain},
 };
 
@@ -52,13 +54,20 @@ async fn guard(app: &App, access: &Access, mut request: Request, next: Next) -> 
         note_refusal(app, attempt.as_ref(), &refusal).await;
         return Err(refusal);
     }
-    if let Some(caller) = caller {
+    // Not in the trail: what comes too often must not fill it. And who watches the server is never held off.
+    if let Some(limit) = app.rate_limits.server.as_ref().filter(|_| request.uri().path().starts_with("/api/")) {
+        limit.admit(caller.as_deref(), address_of(request.extensions()))?;
+    }
+    if let Some(caller) = caller.clone() {
         request.extensions_mut().insert(Caller(caller));
     }
     if let Some(attempt) = attempt.clone() {
         request.extensions_mut().insert(attempt);
     }
-    let response = next.run(request).await;
+    let mut response = next.run(request).await;
+    if let Some(caller) = caller {
+        LoggedCaller::note(&mut response, caller, app.config.log.access);
+    }
     if let Some(refusal) = response.extensions().get::<Arc<ApiError>>() {
         note_refusal(app, attempt.as_ref(), refusal).await;
     }
