@@ -45,7 +45,9 @@ use crate::{
 /// When the client goes away, a safe method stops; any other runs to its end.
 pub async fn dispatch(app: &App, request: Request<Incoming>) -> ApiResult<Response> {
     let found = app.live.routes().find(request.method(), request.uri().path())?;
-    let Some(caller) = authenticate(app, request.headers()).await? else { return serve(app, found, None, request).await };
+    let Some(caller) = authenticate(app, request.headers()).await? else {
+        return serve(app, found, None, request).await;
+    };
     let answered = serve(app, found, Some(Arc::clone(&caller)), request).await;
     let mut response = answered.unwrap_or_else(IntoResponse::into_response);
     LoggedCaller::note(&mut response, caller, app.config.log.access);
