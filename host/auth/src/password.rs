@@ -9,6 +9,9 @@ mod phc;
 mod rules;
 
 pub use self::{
-    hashing::{HashPasswordError, HashedPassword, PasswordCheck, PasswordHashing, VerifyPasswordError},
+    hashing::{
+        ChoosePasswordError, HashPasswordError, HashedPassword, PasswordCheck, PasswordHashing, VerifyPasswordError,
+        hash_password,
+    },
     rules::{CheckedPassword, PASSWORD_BYTES_MAX, PASSWORD_BYTES_MIN, PasswordRules, WeakPassword},
 };

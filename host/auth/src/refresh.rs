@@ -117,6 +117,17 @@ pub trait RefreshStore: Send + Sync {
 #[error("refresh tokens could not be read or written")]
 pub struct RefreshStoreError(#[source] pub Box<dyn std::error::Error + Send + Sync>);
 
+/// A session that is to be stored.
+#[derive(Debug)]
+pub struct NewSession {
+    /// Its family.
+    pub family: Family,
+    /// The row of its first token.
+    pub first: NewRefreshToken,
+    /// What goes to the client and nowhere else.
+    pub token: SecretString,
+}
+
 /// A session that begins.
 #[derive(Debug)]
 pub struct Opening {
@@ -182,14 +193,8 @@ impl RefreshTokens {
     /// # Errors
     /// When there is no randomness, or the store fails.
     pub async fn open(&self, subject: &str, client_id: &str, now: UnixMs) -> Result<Opening, RefreshError> {
-        let family = Family {
-            id: create_id(FAMILY_ID_CHARS, &self.random)?,
-            subject: subject.to_owned(),
-            client_id: client_id.to_owned(),
-            expires_at: now.after(self.policy.lifetime),
-            revoked_at: None,
-        };
-        let (token, first) = self.create(&family.id, None, now)?;
+        let NewSession { family, first, token } =
+            NewSession::create(self.policy, subject, client_id, now, &self.random)?;
         self.store.open_family(family.clone(), first).await?;
         Ok(Opening { family, token })
     }
@@ -216,7 +221,7 @@ impl RefreshTokens {
                     return Err(RefreshError::Reused { family: Box::new(row.family) });
                 }
                 Verdict::Rotate => {
-                    let (token, successor) = self.create(&row.family.id, Some(digest), now)?;
+                    let (token, successor) = create_token(&row.family.id, Some(digest), now, &self.random)?;
                     let request = RotationRequest { digest, uses: row.uses, at: now, successor };
                     if self.store.rotate(request).await? == RotationResult::Done {
                         return Ok(Rotated { family: row.family, token });
@@ -234,20 +239,43 @@ impl RefreshTokens {
     pub async fn revoke(&self, family_id: &str, now: UnixMs) -> Result<(), RefreshError> {
         Ok(self.store.revoke_family(family_id, now).await?)
     }
+}
 
-    fn create(
-        &self,
-        family_id: &str,
-        parent: Option<[u8; 32]>,
+impl NewSession {
+    /// Makes a session of `subject` with the application `client_id`.
+    ///
+    /// # Errors
+    /// When there is no randomness.
+    pub fn create(
+        policy: RefreshPolicy,
+        subject: &str,
+        client_id: &str,
         now: UnixMs,
-    ) -> Result<(SecretString, NewRefreshToken), NoRandomness> {
-        let token = create_secret(REFRESH_TOKEN_PREFIX, &self.random)?;
-        let secret = parse_secret(token.expose_secret(), REFRESH_TOKEN_PREFIX);
-        let secret = secret.expect("a token that was just made is spelled right");
-        let row =
-            NewRefreshToken { digest: digest_of(secret), family_id: family_id.to_owned(), parent, issued_at: now };
-        Ok((token, row))
+        random: &SystemRandom,
+    ) -> Result<Self, NoRandomness> {
+        let family = Family {
+            id: create_id(FAMILY_ID_CHARS, random)?,
+            subject: subject.to_owned(),
+            client_id: client_id.to_owned(),
+            expires_at: now.after(policy.lifetime),
+            revoked_at: None,
+        };
+        let (token, first) = create_token(&family.id, None, now, random)?;
+        Ok(Self { family, first, token })
     }
+}
+
+fn create_token(
+    family_id: &str,
+    parent: Option<[u8; 32]>,
+    now: UnixMs,
+    random: &SystemRandom,
+) -> Result<(SecretString, NewRefreshToken), NoRandomness> {
+    let token = create_secret(REFRESH_TOKEN_PREFIX, random)?;
+    let secret = parse_secret(token.expose_secret(), REFRESH_TOKEN_PREFIX);
+    let secret = secret.expect("a token that was just made is spelled right");
+    let row = NewRefreshToken { digest: digest_of(secret), family_id: family_id.to_owned(), parent, issued_at: now };
+    Ok((token, row))
 }
 
 fn digest_of(secret: &str) -> [u8; 32] {

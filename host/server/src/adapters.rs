@@ -11,7 +11,7 @@ mod sessions;
 mod translate;
 mod translate_identity;
 
-pub(crate) use self::translate_identity::{key_change, revocation, signing_key, to_names};
+pub(crate) use self::translate_identity::{family, key_change, refresh_token, revocation, signing_key, to_names};
 pub use self::{
     api_keys::ApiKeys,
     jwks::{JwksOverHttp, PrepareJwksError},

@@ -11,9 +11,13 @@ mod database;
 mod install;
 pub mod new;
 mod output;
+mod password_input;
 pub mod restore;
 pub mod serve;
 mod settings;
+pub mod token;
+mod trail;
+pub mod user;
 
 use std::process::ExitCode;
 
@@ -68,6 +72,12 @@ enum Command {
     /// List, export and delete what plugins keep
     #[command(subcommand)]
     Data(data::DataCommand),
+    /// Add, list and change who can sign in
+    #[command(subcommand)]
+    User(user::UserCommand),
+    /// Make access tokens for scripts
+    #[command(subcommand)]
+    Token(token::TokenCommand),
     /// Compile a component for the server: its standard input to its standard output
     #[command(name = compile::NAME, hide = true)]
     Compile(compile::CompileArgs),
@@ -92,6 +102,8 @@ impl Cli {
             Command::Backup(args) => backup::run(&args)?,
             Command::Restore(args) => restore::run(&args)?,
             Command::Data(command) => data::run(&command)?,
+            Command::User(command) => user::run(&command)?,
+            Command::Token(command) => token::run(&command)?,
             Command::Compile(args) => compile::run(&args)?,
         }
         Ok(ExitCode::SUCCESS)
@@ -112,7 +124,7 @@ mod tests {
     #[test]
     fn help_names_every_command_but_the_hidden_one() {
         let help = Cli::command().render_help().to_string();
-        for command in ["serve", "new", "build", "check", "config", "backup", "restore", "data"] {
+        for command in ["serve", "new", "build", "check", "config", "backup", "restore", "data", "user", "token"] {
             assert!(help.contains(&format!("\n  {command} ")), "{command} in\n{help}");
         }
         assert!(!help.contains("standard input"), "{help}");

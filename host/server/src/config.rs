@@ -29,11 +29,11 @@ use std::{
     collections::BTreeMap,
     net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
+    time::Duration,
 };
 
 use backplane_runtime::PluginName;
 
-use self::reader::Reader;
 pub use self::{
     access::AccessRule,
     auth::{AuthConfig, MasterKeyText},
@@ -51,9 +51,15 @@ pub use self::{
     source::{DEFAULT_FILE, Sources},
     state::{StateConfig, Synchronous},
 };
+use self::{reader::Reader, value::Value as _};
 
 /// A commented `backplane.toml` with every key at its default.
 pub const DEFAULT_FILE_CONTENTS: &str = include_str!("../templates/backplane.toml");
+
+/// Reads a time as settings have it: with its unit, such as `10m`.
+pub fn parse_duration(text: &str) -> Option<Duration> {
+    Duration::from_text(text)
+}
 
 /// Everything that the operator can set.
 #[derive(Clone, Debug, PartialEq)]

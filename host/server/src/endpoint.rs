@@ -37,5 +37,9 @@ pub use self::{
     revoke_api_key::revoke_api_key, roll_back_plugin::roll_back_plugin, rotate_keys::rotate_keys,
     set_up_server::set_up_server, show_health::show_health, show_jwks::show_jwks, show_me::show_me,
     show_plugin::show_plugin, show_readiness::show_readiness, show_status::show_status, show_storage::show_storage,
-    show_store::show_store, show_user::show_user, sign_in::sign_in, sign_out::sign_out, update_user::update_user,
+    show_store::show_store,
+    show_user::{UserView, show_user},
+    sign_in::sign_in,
+    sign_out::sign_out,
+    update_user::update_user,
 };

@@ -36,7 +36,7 @@ pub use self::{
     keys::KeysError,
     setup::{FirstAdministrator, SETUP_LIFETIME},
     sign_in::{Credentials, Tokens, expose},
-    start::{MASTER_KEY_FILE, StartIdentityError, UnreadableKeys, master_key_file},
+    start::{MASTER_KEY_FILE, StartIdentityError, UnreadableKeys, load_master_key, master_key_file},
 };
 use self::{keys::SigningKeys, setup::Setup};
 use crate::{adapters::Reading, clock::Clock, problem::ApiResult};

@@ -17,7 +17,7 @@ use tokio::sync::Semaphore;
 
 use super::{
     phc::{self, Comparison},
-    rules::{CheckedPassword, PASSWORD_BYTES_MAX},
+    rules::{CheckedPassword, PASSWORD_BYTES_MAX, PasswordRules, WeakPassword},
 };
 use crate::random::random_bytes;
 
@@ -51,6 +51,17 @@ pub enum HashPasswordError {
     Failed,
 }
 
+/// Why a password was not chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ChoosePasswordError {
+    /// It is among the first that somebody would try.
+    #[error(transparent)]
+    Weak(#[from] WeakPassword),
+    /// It was not hashed.
+    #[error(transparent)]
+    Hash(#[from] HashPasswordError),
+}
+
 /// Why a password was not checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum VerifyPasswordError {
@@ -63,6 +74,20 @@ pub enum VerifyPasswordError {
     /// The check broke off.
     #[error("the password could not be checked")]
     Failed,
+}
+
+/// Hashes the password that the owner of `account` chooses, beside nobody else's: for a command. Blocks.
+///
+/// # Errors
+/// When it may not be chosen, or hashing fails.
+pub fn hash_password(
+    password: &SecretString,
+    account: &str,
+    random: &SystemRandom,
+) -> Result<HashedPassword, ChoosePasswordError> {
+    let checked = PasswordRules::default().check(password, account)?;
+    let hashed = phc::hash(checked.secret().expose_secret().as_bytes(), random);
+    Ok(HashedPassword(hashed.map_err(|phc::Failed| HashPasswordError::Failed)?))
 }
 
 /// The pool that hashes.
@@ -185,7 +210,6 @@ mod tests {
     use std::sync::mpsc;
 
     use super::*;
-    use crate::password::PasswordRules;
 
     fn hashing(places: usize) -> Arc<PasswordHashing> {
         Arc::new(PasswordHashing::with_places(places, SystemRandom::new()).expect("randomness"))
@@ -213,6 +237,16 @@ mod tests {
         let old = "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
         let old = HashedPassword(old.into());
         assert_eq!(check("password", Some(&old)).await, Ok(PasswordCheck::Right { rehash_needed: true }));
+    }
+
+    #[tokio::test]
+    async fn a_command_hashes_what_the_pool_knows() {
+        let (random, password) = (SystemRandom::new(), SecretString::from("correct horse"));
+        let stored = hash_password(&password, "ada", &random).expect("strong");
+        let known = hashing(1).verify(&password, Some(&stored)).await;
+        assert_eq!(known, Ok(PasswordCheck::Right { rehash_needed: false }));
+        let weak = hash_password(&SecretString::from("password"), "ada", &random);
+        assert!(matches!(weak, Err(ChoosePasswordError::Weak(WeakPassword::Common))));
     }
 
     /// The work is the same because the parameters are: a comparison with nobody's hash is a whole one.

@@ -53,7 +53,7 @@ pub(crate) fn revocation(row: &store::revocations::Revocation) -> auth::Revocati
     }
 }
 
-pub(super) fn family(family: auth::Family) -> store::sessions::Family {
+pub(crate) fn family(family: auth::Family) -> store::sessions::Family {
     let auth::Family { id, subject, client_id, expires_at, revoked_at } = family;
     let (expires_at_ms, revoked_at_ms) = (expires_at.0, revoked_at.map(|at| at.0));
     store::sessions::Family { id, subject, client_id, expires_at_ms, revoked_at_ms }
@@ -76,7 +76,7 @@ pub(super) fn refresh_row(row: store::sessions::RefreshRow) -> auth::RefreshRow 
     }
 }
 
-pub(super) fn refresh_token(token: auth::NewRefreshToken) -> store::sessions::NewRefreshToken {
+pub(crate) fn refresh_token(token: auth::NewRefreshToken) -> store::sessions::NewRefreshToken {
     let auth::NewRefreshToken { digest, family_id, parent, issued_at } = token;
     let (digest, parent) = (Digest(digest), parent.map(Digest));
     store::sessions::NewRefreshToken { digest, family_id, parent, issued_at_ms: issued_at.0 }

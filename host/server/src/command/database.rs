@@ -1,11 +1,12 @@
 //! Where the database is that a command works on.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use backplane_store::{CommandStore, OpenError};
 use clap::Args;
 
 use super::SettingsArgs;
-use crate::serve::DATABASE_FILE;
+use crate::{identity::ADMIN_ROLE, serve::DATABASE_FILE};
 
 /// How a command is told the data folder.
 #[derive(Debug, Args)]
@@ -32,7 +33,29 @@ impl DatabaseArgs {
     }
 
     #[cfg(test)]
-    pub(crate) fn of(folder: &std::path::Path) -> Self {
+    pub(crate) fn of(folder: &Path) -> Self {
         Self { data: Some(folder.to_owned()), config: None }
     }
+}
+
+/// Opens a database in which somebody can sign in.
+///
+/// # Errors
+/// When there is none, or it cannot be used.
+pub(super) fn open(path: &Path) -> anyhow::Result<CommandStore> {
+    CommandStore::open(path).map_err(|error| match error {
+        OpenError::Missing { .. } => {
+            let folder = path.parent().unwrap_or(path).display();
+            anyhow::anyhow!(
+                "nobody can sign in to {folder} yet, it has no database: `backplane user add NAME --role {ADMIN_ROLE}` \
+                 makes both"
+            )
+        }
+        other => other.into(),
+    })
+}
+
+/// What to say of somebody who is not there.
+pub(super) fn unknown_user(name: &str) -> anyhow::Error {
+    anyhow::anyhow!("there is no user `{name}`: `backplane user list` names everybody")
 }

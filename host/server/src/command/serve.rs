@@ -69,7 +69,8 @@ fn invite(address: SocketAddr, token: &SecretString) -> String {
         "set-up token: {token}\n\n\
          Nobody administers this server yet. Within {minutes} minutes, choose a name and a password of at least \
          {PASSWORD_BYTES_MIN} characters:\n\n  \
-         curl http://{address}/api/auth/setup --json '{{\"token\":\"{token}\",\"name\":\"admin\",\"password\":\"...\"}}'\n\n"
+         curl http://{address}/api/auth/setup --json '{{\"token\":\"{token}\",\"name\":\"admin\",\"password\":\"...\"}}'\n\n\
+         Or run `backplane user add NAME --role admin` on its data folder, while it runs.\n\n"
     )
 }
 

@@ -17,12 +17,12 @@ use crate::{
 pub struct UserView {
     /// The id, for ever.
     subject: String,
-    name: String,
-    roles: Vec<String>,
-    scopes: Vec<String>,
-    disabled: bool,
+    pub(crate) name: String,
+    pub(crate) roles: Vec<String>,
+    pub(crate) scopes: Vec<String>,
+    pub(crate) disabled: bool,
     created_at: Timestamp,
-    last_login_at: Option<Timestamp>,
+    pub(crate) last_login_at: Option<Timestamp>,
 }
 
 impl From<User> for UserView {

@@ -22,6 +22,10 @@ pub const USER_NAME_BYTES_MAX: usize = 64;
 /// Most bytes of an account's roles and scopes together: a token must not become longer than anybody believes.
 pub const RIGHTS_BYTES_MAX: usize = 4 << 10;
 
+/// What the name of an account is, for whoever chose another.
+pub const USER_NAME_RULE: &str =
+    "a name has 1 to 64 of `a-z`, `0-9`, `.`, `_`, `@`, `+` and `-`, and begins with a letter or digit";
+
 /// Returns whether `name` can be an account's: 1 to 64 of `a-z`, `0-9` and `._@+-`, of which the first is a letter or
 /// digit.
 pub fn is_user_name(name: &str) -> bool {
@@ -37,8 +41,7 @@ pub fn is_user_name(name: &str) -> bool {
 /// # Errors
 /// `invalid_request`, with what a name is.
 pub fn require_user_name(name: &str) -> ApiResult<()> {
-    let detail = "a name has 1 to 64 of `a-z`, `0-9`, `.`, `_`, `@`, `+` and `-`, and begins with a letter or digit";
-    if is_user_name(name) { Ok(()) } else { Err(ApiError::new(codes::INVALID_REQUEST, detail)) }
+    if is_user_name(name) { Ok(()) } else { Err(ApiError::new(codes::INVALID_REQUEST, USER_NAME_RULE)) }
 }
 
 /// Reads a list of roles or scopes.

@@ -145,16 +145,20 @@ impl Identity {
 
 /// Reads the master key and makes the pool that hashes, on a thread that may block.
 async fn prepare(config: &Config, random: SystemRandom) -> Result<(MasterKey, PasswordHashing), StartIdentityError> {
-    let given = config.auth.master_key.clone();
-    let file = master_key_file(config);
-    let prepare = move || {
-        let master = match given {
-            Some(text) => MasterKey::from_base64(&text.0).map_err(StartIdentityError::MasterKeyVariable)?,
-            None => MasterKey::from_file(&file, &random)?,
-        };
-        Ok((master, PasswordHashing::new(random)?))
-    };
+    let config = config.clone();
+    let prepare = move || Ok((load_master_key(&config, &random)?, PasswordHashing::new(random)?));
     spawn_blocking(prepare).await.map_err(|_panicked| StartIdentityError::Broken)?
+}
+
+/// Reads the master key, and makes it where it is kept in a file that is not there. Blocks.
+///
+/// # Errors
+/// When the file cannot be used, or what is given is no key.
+pub fn load_master_key(config: &Config, random: &SystemRandom) -> Result<MasterKey, StartIdentityError> {
+    match &config.auth.master_key {
+        Some(text) => MasterKey::from_base64(&text.0).map_err(StartIdentityError::MasterKeyVariable),
+        None => Ok(MasterKey::from_file(&master_key_file(config), random)?),
+    }
 }
 
 /// Returns where the master key is kept, when it is kept in a file.
