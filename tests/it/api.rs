@@ -1,6 +1,6 @@
 //! The host's own surface: what it says, and to whom.
 
-use crate::harness::{Answer, Connection, Server};
+use crate::harness::{Answer, Connection, Server, administrators_token};
 
 #[test]
 fn status_says_what_runs_here() {
@@ -46,35 +46,62 @@ fn what_the_host_does_not_have_is_a_problem_document() {
     assert!(answer.header("allow").is_some_and(|allowed| allowed.contains("GET")), "{answer:?}");
 }
 
+/// What only an administrator may see.
+const GUARDED: [&str; 5] =
+    ["/api/plugins", "/api/plugins/hello", "/api/plugins/hello/versions", "/api/plugins/hello/storage", "/api/store"];
+
 #[test]
-fn the_api_answers_only_to_this_machine() {
+fn the_api_answers_an_administrator_from_anywhere_and_nobody_else() {
     let server = Server::start(&["hello"]);
+    let token = format!("authorization: Bearer {}\r\n", administrators_token());
     let ask = |path: &str, lines: &str| Connection::exchange(&server, format!("GET {path} HTTP/1.1\r\n{lines}\r\n"));
-    let own = format!("host: {}\r\n", server.address());
-    assert_eq!(ask("/api/plugins", &own).status, 200);
-    assert_eq!(ask("/api/plugins", "host: localhost\r\n").status, 200);
     for lines in [
-        "host: evil.example\r\n".to_owned(),
-        "host: 127.0.0.1.evil.example\r\n".to_owned(),
-        format!("{own}x-forwarded-for: 127.0.0.1\r\n"),
-        format!("{own}forwarded: for=127.0.0.1\r\n"),
-        format!("{own}origin: http://evil.example\r\n"),
-        format!("{own}sec-fetch-site: cross-site\r\n"),
+        format!("host: {}\r\n", server.address()),
+        "host: backplane.example\r\n".to_owned(),
+        "host: localhost\r\nx-forwarded-for: 192.0.2.1\r\n".to_owned(),
+        "host: localhost\r\norigin: http://console.example\r\n".to_owned(),
     ] {
-        for path in ["/api/plugins", "/api/plugins/hello", "/api/plugins/hello/versions"] {
-            ask(path, &lines).check_problem(403, "local_only");
+        for path in GUARDED {
+            ask(path, &lines).check_unauthenticated();
+            assert_eq!(ask(path, &format!("{lines}{token}")).status, 200, "{path} {lines}");
+        }
+        // What is for everybody stays so.
+        for path in ["/hello/Ada", "/healthz", "/readyz", "/api/status"] {
+            assert_eq!(ask(path, &lines).status, 200, "{path} {lines}");
         }
     }
-    // What is for everybody stays so.
-    assert_eq!(ask("/hello/Ada", "host: example.com\r\nx-forwarded-for: 192.0.2.1\r\n").status, 200);
-    assert_eq!(ask("/healthz", "host: example.com\r\nx-forwarded-for: 192.0.2.1\r\n").status, 200);
+}
+
+#[test]
+fn a_caller_who_is_no_administrator_sees_and_changes_nothing() {
+    let server = Server::start(&["hello"]);
+    let clerk = server.sign_up("clerk", "clerk", "orders:read").access;
+    for path in GUARDED {
+        server.get_as(&clerk, path).check_problem(403, "forbidden");
+    }
+    let roll_back = "/api/plugins/hello/rollback";
+    server.receive(server.request_as(&clerk, "POST", roll_back)).check_problem(403, "forbidden");
+    // Whether there is such a plugin is not told either.
+    server.get_as(&clerk, "/api/plugins/nobody").check_problem(403, "forbidden");
 }
 
 #[test]
 fn a_page_of_another_site_cannot_roll_back() {
     let server = Server::start(&["hello"]);
-    let request = server.request("POST", "/api/plugins/hello/rollback").header("origin", "http://evil.example");
-    request.send().and_then(Answer::receive).expect("an answer").check_problem(403, "local_only");
+    // A browser sends along what it keeps by itself, and a token is nothing that it keeps.
+    let request = server.strangers_request("POST", "/api/plugins/hello/rollback");
+    let request = request.header("origin", "http://evil.example").header("cookie", "access_token=stolen");
+    server.receive(request).check_unauthenticated();
+}
+
+#[test]
+fn a_path_that_is_not_there_says_so_to_everybody() {
+    let server = Server::start(&[]);
+    let ask = |method: &str, path: &str| server.receive(server.strangers_request(method, path));
+    ask("GET", "/api/nothing").check_problem(404, "not_found");
+    ask("GET", "/nobody/at-home").check_problem(404, "not_found");
+    ask("DELETE", "/api/plugins").check_problem(405, "method_not_allowed");
+    ask("GET", "/api/plugins/nobody").check_unauthenticated();
 }
 
 #[test]

@@ -75,7 +75,10 @@ fn a_backup_of_a_server_that_writes_is_one_moment_and_serves_from_a_new_folder()
     });
     let restored = Setup::new().plugins(&["script", "ledger"]);
     check_runs(&["restore", &backup], &restored.data());
+    // The key that opens what is encrypted in the database is kept apart from it.
+    fs::copy(server.data().join("master.key"), restored.data().join("master.key")).expect("copied");
     let restored = restored.start();
+    assert_eq!(restored.get("/api/plugins/script").status, 200, "who could use the API still can");
     let seen = restored.look(&moves);
     let [left, right, moves] = [0, 1, 2].map(|place| number(&seen[place]));
     assert_eq!((left, right), (-moves, moves), "the backup is of no one moment");

@@ -38,6 +38,12 @@ impl Answer {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("not JSON ({error}): {self:?}"))
     }
 
+    /// Checks that this is a success.
+    #[track_caller]
+    pub(crate) fn check_success(&self) {
+        assert!((200..300).contains(&self.status), "{} {}", self.status, self.text());
+    }
+
     /// Checks that this is a success with that body.
     #[track_caller]
     pub(crate) fn check_text(&self, expected: &str) {

@@ -2,7 +2,12 @@
 
 use std::{
     io::{self, BufRead as _, BufReader, Read as _, Write as _},
-    net::{Shutdown, TcpStream},
+    net::{Ipv4Addr, Shutdown, SocketAddr, SocketAddrV4, TcpStream},
+};
+
+use rustix::{
+    net::{AddressFamily, SocketType, bind, connect, socket},
+    process::{Resource, Rlimit, getrlimit, setrlimit},
 };
 
 use super::{Answer, PATIENCE, Server};
@@ -16,12 +21,26 @@ impl Connection {
         Self::try_open(server.address()).expect("the server listens")
     }
 
+    /// Connects from an address of this machine: it has all that begin with 127.
+    #[track_caller]
+    pub(crate) fn open_from(server: &Server, address: Ipv4Addr) -> Self {
+        let to: SocketAddr = server.address().parse().expect("the server says an address and a port");
+        let socket = socket(AddressFamily::INET, SocketType::STREAM, None).expect("a socket is to be had");
+        bind(&socket, &SocketAddrV4::new(address, 0)).expect("it is an address of this machine");
+        connect(&socket, &to).expect("the server listens");
+        Self::of(TcpStream::from(socket))
+    }
+
     /// Connects to a server that may be gone.
     pub(crate) fn try_open(address: &str) -> Option<Self> {
-        let stream = TcpStream::connect(address).ok()?;
+        TcpStream::connect(address).ok().map(Self::of)
+    }
+
+    fn of(stream: TcpStream) -> Self {
         stream.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
-        stream.set_nodelay(true).ok()?;
-        Some(Self(BufReader::new(stream)))
+        // On a connection that the server has reset this fails, and it is no matter.
+        let _reset = stream.set_nodelay(true);
+        Self(BufReader::new(stream))
     }
 
     /// Sends bytes; the server may have hung up.
@@ -99,4 +118,10 @@ impl Connection {
     pub(crate) fn get(server: &Server, target: &str) -> Answer {
         Self::exchange(server, format!("GET {target} HTTP/1.1\r\nhost: {}\r\n\r\n", server.address()))
     }
+}
+
+/// Lets this process have as many connections as the system allows.
+pub(crate) fn raise_file_limit() {
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).expect("the soft limit may be the hard one");
 }

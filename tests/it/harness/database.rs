@@ -21,6 +21,14 @@ struct Number {
     number: i64,
 }
 
+#[derive(QueryableByName)]
+struct SigningKey {
+    #[diesel(sql_type = sql_types::Text)]
+    kid: String,
+    #[diesel(sql_type = sql_types::Binary)]
+    wrapped: Vec<u8>,
+}
+
 impl Database {
     /// Opens the database in a data folder.
     #[track_caller]
@@ -42,6 +50,14 @@ impl Database {
     pub(crate) fn number(&mut self, query: &str) -> i64 {
         let found: Number = sql_query(query).get_result(&mut self.0).unwrap_or_else(|e| panic!("{query}: {e}"));
         found.number
+    }
+
+    /// Returns the signing key in use: its id, and the key itself as it is kept.
+    #[track_caller]
+    pub(crate) fn active_key(&mut self) -> (String, Vec<u8>) {
+        let query = "SELECT kid, wrapped FROM signing_keys WHERE state = 'active'";
+        let SigningKey { kid, wrapped } = sql_query(query).get_result(&mut self.0).expect("one key is active");
+        (kid, wrapped)
     }
 
     /// Checks that SQLite finds nothing wrong with the file, and that the plugins' usage is what their rows add up to.

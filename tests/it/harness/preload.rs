@@ -58,6 +58,12 @@ impl Preload {
         self.order(0, i64::try_from(ahead.as_millis()).expect("a test jumps less far"));
     }
 
+    /// Puts the clock by which the server measures how long something takes ahead of the real one. Threads that wait
+    /// with a time limit wait for longer then.
+    pub(crate) fn set_uptime_ahead(&self, ahead: Duration) {
+        self.order(3, i64::try_from(ahead.as_millis()).expect("a test jumps less far"));
+    }
+
     /// Lets syncs of write-ahead logs fail, or not any more.
     pub(crate) fn fail_syncs(&self, fail: bool) {
         self.order(1, fail.into());

@@ -2,17 +2,20 @@
 
 use std::{
     fs,
+    net::IpAddr,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
 };
 
-use reqwest::blocking::{Client, RequestBuilder};
+use reqwest::blocking::{Client, ClientBuilder, RequestBuilder};
 use rustix::process::{Pid, Signal};
 use serde_json::Value;
 use tempfile::TempDir;
 
 use super::{
-    Answer, Preload, component,
+    Answer, Preload,
+    administrator::install_administrator,
+    administrators_token, component,
     component::profile,
     log::Lines,
     wait::{PATIENCE, poll, spin_until, wait_for, wait_until},
@@ -62,10 +65,23 @@ impl Setup {
         Self { data: data.to_owned(), ..self }
     }
 
+    /// Lets the server start with an empty folder of state, in which nobody can sign in.
+    pub(crate) fn without_administrator(self) -> Self {
+        put_folder(&self.data);
+        self
+    }
+
+    /// Sets a variable of the server's environment.
+    pub(crate) fn variable(mut self, name: &'static str, value: &str) -> Self {
+        self.environment.push((name, value.into()));
+        self
+    }
+
     /// Starts the server under a library that watches it and does to it what the test says.
     #[track_caller]
     pub(crate) fn preload(self, preload: &Preload) -> Self {
-        Self { environment: preload.environment().into(), ..self }
+        let environment = self.environment.into_iter().chain(preload.environment()).collect();
+        Self { environment, ..self }
     }
 
     /// Returns the folder of the server's state.
@@ -117,9 +133,12 @@ impl Setup {
         command
     }
 
-    /// Starts a server and waits until it listens.
+    /// Starts a server and waits until it listens. A new folder of state gets an administrator.
     #[track_caller]
     pub(crate) fn spawn(self) -> Server {
+        if !self.data.exists() {
+            install_administrator(&self.data);
+        }
         let mut process = self.command().spawn().expect("the server's binary starts");
         let stdout = Lines::collect(process.stdout.take().expect("stdout is a pipe"));
         let log = Lines::collect(process.stderr.take().expect("stderr is a pipe"));
@@ -129,8 +148,8 @@ impl Setup {
             }
             Some(stdout.all().iter().find_map(|line| line.strip_prefix("listening on http://"))?.trim().to_owned())
         });
-        let client = Client::builder().no_proxy().timeout(2 * PATIENCE).redirect(reqwest::redirect::Policy::none());
-        Server { setup: self, process, address, log, client: client.build().expect("a client needs nothing") }
+        let client = client().build().expect("a client needs nothing");
+        Server { setup: self, process, address, output: stdout, log, client }
     }
 }
 
@@ -139,6 +158,7 @@ pub(crate) struct Server {
     setup: Setup,
     process: Child,
     address: String,
+    output: Lines,
     log: Lines,
     client: Client,
 }
@@ -165,10 +185,23 @@ impl Server {
         self.setup.data()
     }
 
-    /// Prepares a request.
+    /// Prepares a request; one to the host's API is the administrator's.
+    #[track_caller]
     pub(crate) fn request(&self, method: &str, path: &str) -> RequestBuilder {
+        let request = self.strangers_request(method, path);
+        if path.starts_with("/api/") { request.bearer_auth(administrators_token()) } else { request }
+    }
+
+    /// Prepares a request of nobody in particular.
+    pub(crate) fn strangers_request(&self, method: &str, path: &str) -> RequestBuilder {
         let method = method.parse().expect("a test sends methods");
         self.client.request(method, format!("http://{}{path}", self.address))
+    }
+
+    /// Makes a client that has another address than all others: this machine has all that begin with 127.
+    pub(crate) fn client_from(&self, address: &str) -> Client {
+        let address: IpAddr = address.parse().expect("a test writes addresses");
+        client().local_address(address).build().expect("a client needs nothing")
     }
 
     /// Sends a GET.
@@ -180,8 +213,14 @@ impl Server {
     /// Sends a request without a body.
     #[track_caller]
     pub(crate) fn send(&self, method: &str, path: &str) -> Answer {
-        let sent = self.request(method, path).send().and_then(Answer::receive);
-        sent.unwrap_or_else(|error| panic!("{method} {path}: {error:?}\n{}", self.log().join("\n")))
+        self.receive(self.request(method, path))
+    }
+
+    /// Sends a request that was prepared, and receives the answer.
+    #[track_caller]
+    pub(crate) fn receive(&self, request: RequestBuilder) -> Answer {
+        let sent = request.send().and_then(Answer::receive);
+        sent.unwrap_or_else(|error| panic!("{error:?}\n{}", self.log().join("\n")))
     }
 
     /// Sends a GET that nobody may be there to answer.
@@ -232,6 +271,11 @@ impl Server {
         wait_until(&format!("{path} to answer {status}"), || {
             self.try_get(path).is_some_and(|answer| answer.status == status)
         });
+    }
+
+    /// Returns what the server wrote to standard output so far.
+    pub(crate) fn output(&self) -> Vec<String> {
+        self.output.all()
     }
 
     /// Returns the log's lines so far.
@@ -291,6 +335,10 @@ impl Drop for Server {
             let _status = self.process.wait();
         }
     }
+}
+
+fn client() -> ClientBuilder {
+    Client::builder().no_proxy().timeout(2 * PATIENCE).redirect(reqwest::redirect::Policy::none())
 }
 
 /// Makes a command of the program under test.

@@ -25,6 +25,7 @@ struct Control {
     clock_ahead_ms: AtomicI64,
     syncs_fail: AtomicI64,
     writes_fail: AtomicI64,
+    uptime_ahead_ms: AtomicI64,
 }
 
 /// Replaces `write`.
@@ -151,8 +152,12 @@ pub(crate) extern "C" fn fsync(file: c_int) -> c_int {
 pub(crate) unsafe extern "C" fn clock_gettime(clock: clockid_t, time: *mut timespec) -> c_int {
     // SAFETY: as for `clock_gettime`, whose arguments these are.
     let result = unsafe { libc::syscall(libc::SYS_clock_gettime, clock, time) } as c_int;
-    if result == 0 && clock == libc::CLOCK_REALTIME {
-        let ahead = control().map_or(0, |control| control.clock_ahead_ms.load(Ordering::Relaxed));
+    let ahead = control().map_or(0, |control| match clock {
+        libc::CLOCK_REALTIME => control.clock_ahead_ms.load(Ordering::Relaxed),
+        libc::CLOCK_MONOTONIC => control.uptime_ahead_ms.load(Ordering::Relaxed),
+        _ => 0,
+    });
+    if result == 0 && ahead != 0 {
         // SAFETY: the call above wrote a time there.
         let time = unsafe { &mut *time };
         let nanos = time.tv_nsec + ahead.rem_euclid(1000) * 1_000_000;
@@ -289,7 +294,7 @@ fn control() -> Option<&'static Control> {
             libc::mmap(ptr::null_mut(), length, access, libc::MAP_SHARED, file, 0)
         };
         // SAFETY: the test made the file as long as a page before it started the server, a page is aligned for
-        // anything, any bytes are three integers, and the mapping stays to the end of the process.
+        // anything, any bytes are four integers, and the mapping stays to the end of the process.
         (place != libc::MAP_FAILED).then(|| unsafe { &*place.cast::<Control>() })
     })
 }

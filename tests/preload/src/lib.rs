@@ -5,8 +5,9 @@
 //! - `PRELOAD_JOURNAL` gets a line for each event, in the order of the events: a marker was written to a write-ahead log
 //!   (`wal`), a sync of one began and ended well (`begin`, `end`), a marker is about to be sent to a client (`send`). A
 //!   marker is the text `proof-` and eight digits, which the test puts into what it stores.
-//! - `PRELOAD_CONTROL` holds three integers of 64 bits, which the test changes while the server runs: milliseconds that the
-//!   time of day is ahead, whether syncs of write-ahead logs fail, and whether writes to files fail.
+//! - `PRELOAD_CONTROL` holds four integers of 64 bits, which the test changes while the server runs: milliseconds that the
+//!   time of day is ahead, whether syncs of write-ahead logs fail, whether writes to files fail, and milliseconds that
+//!   the clock is ahead which only ever goes on. The kernel's own timers do not know of either.
 //!
 //! Without them everything is as without the library. What the server does by itself, without the C library, is not
 //! seen; the SQLite, the sockets and the clock of a Rust program all go through it.
