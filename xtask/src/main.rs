@@ -6,6 +6,7 @@
 
 mod bench;
 mod components;
+mod demo;
 mod run;
 mod test;
 mod tidy;

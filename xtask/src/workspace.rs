@@ -29,6 +29,11 @@ impl Workspace {
         })
     }
 
+    /// Returns the server's program, as `cargo build` makes it.
+    pub(crate) fn server(&self) -> PathBuf {
+        self.target.join("debug/backplane")
+    }
+
     /// Returns the names of the packages directly below `folder`.
     pub(crate) fn packages_in(&self, folder: &str) -> Vec<&str> {
         let parent = self.root.join(folder);
