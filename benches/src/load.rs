@@ -20,6 +20,8 @@ pub(crate) struct Load {
     pub(crate) rate: Option<usize>,
     /// For how long.
     pub(crate) duration: Duration,
+    /// The caller's token; nobody in particular when absent.
+    pub(crate) token: Option<String>,
 }
 
 /// Load that is being applied.
@@ -65,6 +67,9 @@ impl Load {
             .arg(format!("--log-file={}", log.path().display()));
         if let Some(rate) = self.rate {
             command.arg(format!("--rps={rate}"));
+        }
+        if let Some(token) = &self.token {
+            command.arg(format!("--header=authorization: Bearer {token}"));
         }
         let child = command.arg(&self.url).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
         Ok(Running { child, log })

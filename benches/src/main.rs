@@ -3,6 +3,8 @@
 //! Absolute times depend on the machine and its neighbours, so everything that can be is measured beside something
 //! native that does the same, in the same run, in turns. A row prints its bound and whether it was reached.
 
+mod auth;
+mod connection;
 mod drop_in;
 mod load;
 mod neighbours;
@@ -64,6 +66,8 @@ enum Benchmark {
     Start,
     /// A plugin's latency while its neighbours misbehave.
     Neighbours,
+    /// What it costs to know who calls, and what sign-ins and new keys cost everybody else.
+    Auth,
     /// Durable writes per second, beside what others do with the same disk; what a read adds.
     State,
 }
@@ -89,6 +93,7 @@ fn main() -> anyhow::Result<()> {
             Benchmark::Swaps => swaps::run(&options, &mut report)?,
             Benchmark::Start => start::run(&options, &mut report)?,
             Benchmark::Neighbours => neighbours::run(&options, &mut report)?,
+            Benchmark::Auth => auth::run(&options, &mut report)?,
             Benchmark::State => state::run(&options, &mut report)?,
         }
     }

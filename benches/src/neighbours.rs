@@ -40,6 +40,7 @@ pub(crate) fn run(options: &Options, report: &mut Report) -> anyhow::Result<()> 
                 connections: ATTACKERS,
                 rate: None,
                 duration: Duration::from_secs(4),
+                token: None,
             };
             let attack = attack.start()?;
             std::thread::sleep(Duration::from_millis(500));
@@ -60,6 +61,7 @@ fn p99_ms(server: &Server) -> anyhow::Result<f64> {
         connections: 8,
         rate: Some(250),
         duration: Duration::from_secs(3),
+        token: None,
     };
     let outcome = load.run()?;
     anyhow::ensure!(outcome.failed == 0, "{} of {} requests failed", outcome.failed, outcome.requests);

@@ -58,9 +58,14 @@ impl Program {
 
     /// Sends one request on a connection of its own, and returns the response's text.
     pub(crate) fn get(&self, path: &str) -> anyhow::Result<String> {
+        self.get_with(path, "")
+    }
+
+    /// Sends one request with more header lines on a connection of its own, and returns the response's text.
+    pub(crate) fn get_with(&self, path: &str, lines: &str) -> anyhow::Result<String> {
         let mut stream = TcpStream::connect(&self.address)?;
         stream.set_read_timeout(Some(PATIENCE))?;
-        write!(stream, "GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")?;
+        write!(stream, "GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{lines}\r\n")?;
         let mut response = String::new();
         stream.read_to_string(&mut response)?;
         Ok(response)
@@ -68,9 +73,14 @@ impl Program {
 
     /// Sends requests until one is answered with a text that contains `expected`; returns the time that it took.
     pub(crate) fn wait_for(&self, path: &str, expected: &str) -> anyhow::Result<Duration> {
+        self.wait_for_with(path, "", expected)
+    }
+
+    /// Does the same with more header lines.
+    pub(crate) fn wait_for_with(&self, path: &str, lines: &str, expected: &str) -> anyhow::Result<Duration> {
         let started = now();
         loop {
-            let response = self.get(path)?;
+            let response = self.get_with(path, lines)?;
             if response.contains(expected) {
                 return Ok(started.elapsed());
             }

@@ -27,8 +27,13 @@ pub(crate) fn run(options: &Options, report: &mut Report) -> anyhow::Result<()> 
 }
 
 fn storm(server: &Server, versions: &[Vec<u8>], report: &mut Report) -> anyhow::Result<()> {
-    let load =
-        Load { url: server.program.url("/hello/Ada"), connections: 32, rate: None, duration: Duration::from_secs(15) };
+    let load = Load {
+        url: server.program.url("/hello/Ada"),
+        connections: 32,
+        rate: None,
+        duration: Duration::from_secs(15),
+        token: None,
+    };
     let running = load.start()?;
     for swap in 0..STORM_SWAPS {
         swap_once(server, versions, swap)?;
@@ -64,7 +69,7 @@ fn swap_once(server: &Server, versions: &[Vec<u8>], swap: usize) -> anyhow::Resu
     let version = versions.get(swap % versions.len()).context("there are versions")?;
     server.place("hello.wasm", version)?;
     let expected = format!("\"version\":\"0.1.{}\"", 1 + swap % versions.len());
-    server.program.wait_for("/api/plugins/hello", &expected).map(drop)
+    server.wait_for_api("/api/plugins/hello", &expected)
 }
 
 /// Returns the component with another version in its manifest, which has the same length.

@@ -20,7 +20,7 @@ const ROUTES: [(&str, &str, Option<f64>); 3] = [
 
 /// What one look at one route gave.
 pub(crate) struct Sample {
-    per_second: f64,
+    pub(crate) per_second: f64,
     p50_ms: f64,
     p99_ms: f64,
     /// What the server's process used of a processor, for each request.
@@ -58,10 +58,20 @@ pub(crate) fn run(options: &Options, report: &mut Report) -> anyhow::Result<()> 
     Ok(())
 }
 
-/// Asks for one path for as long as `duration`.
+/// Asks for one path for as long as `duration`, as nobody in particular.
 pub(crate) fn measure(server: &Server, path: &str, duration: Duration) -> anyhow::Result<Sample> {
+    measure_as(None, server, path, duration)
+}
+
+/// Asks for one path for as long as `duration`, with a token.
+pub(crate) fn measure_as(
+    token: Option<String>,
+    server: &Server,
+    path: &str,
+    duration: Duration,
+) -> anyhow::Result<Sample> {
     let before = server.program.cpu_seconds()?;
-    let load = Load { url: server.program.url(path), connections: CONNECTIONS, rate: None, duration };
+    let load = Load { url: server.program.url(path), connections: CONNECTIONS, rate: None, duration, token };
     let outcome: Outcome = load.run()?;
     anyhow::ensure!(outcome.failed == 0, "{path}: {} of {} requests failed", outcome.failed, outcome.requests);
     Ok(Sample {

@@ -127,10 +127,10 @@ impl Subject {
     pub(super) fn measure(&mut self, load: &Load) -> anyhow::Result<Figures> {
         let (figures, confirmed, failed) = match &self.kind {
             Kind::Plugin(server) => {
-                let before = store_counts(&server.program)?;
+                let before = store_counts(server)?;
                 let tally = clients::apply(server.program.address(), &format!("/{PLUGIN}"), load)?;
                 let (confirmed, failed) = (tally.confirmed, tally.failed);
-                let commits_per_fsync = commits_per_fsync(before, store_counts(&server.program)?);
+                let commits_per_fsync = commits_per_fsync(before, store_counts(server)?);
                 (Figures { commits_per_fsync, ..tally.figures(load) }, confirmed, failed)
             }
             Kind::Peer(program) => {
@@ -167,8 +167,11 @@ impl Subject {
 }
 
 /// Reads the server's own counts; `None` when it does not tell them.
-fn store_counts(program: &Program) -> anyhow::Result<Option<StoreCounts>> {
-    find_json(program, "/api/store")?.map(|body| serde_json::from_slice(&body).context("/api/store")).transpose()
+fn store_counts(server: &Server) -> anyhow::Result<Option<StoreCounts>> {
+    let lines = format!("authorization: Bearer {}\r\n", server.token()?);
+    find_json(&server.program, "/api/store", &lines)?
+        .map(|body| serde_json::from_slice(&body).context("/api/store"))
+        .transpose()
 }
 
 fn commits_per_fsync(before: Option<StoreCounts>, after: Option<StoreCounts>) -> Option<f64> {
@@ -177,7 +180,7 @@ fn commits_per_fsync(before: Option<StoreCounts>, after: Option<StoreCounts>) ->
 }
 
 fn stored_behind(program: &Program, mount: &str) -> anyhow::Result<u64> {
-    sum(|key| find_json(program, &format!("{mount}/read/{key}")))
+    sum(|key| find_json(program, &format!("{mount}/read/{key}"), ""))
 }
 
 /// Adds up all counters.
@@ -192,8 +195,8 @@ fn sum(mut find: impl FnMut(&str) -> anyhow::Result<Option<Vec<u8>>>) -> anyhow:
 }
 
 /// Returns a body; `None` when there is nothing at this path.
-fn find_json(program: &Program, path: &str) -> anyhow::Result<Option<Vec<u8>>> {
-    let response = program.get(path)?;
+fn find_json(program: &Program, path: &str, lines: &str) -> anyhow::Result<Option<Vec<u8>>> {
+    let response = program.get_with(path, lines)?;
     let (head, body) = response.split_once("\r\n\r\n").with_context(|| format!("{path} answered no HTTP"))?;
     match head.split(' ').nth(1) {
         Some("200") => Ok(Some(body.as_bytes().to_vec())),
