@@ -19,6 +19,8 @@ mod sign_in;
 mod start;
 #[cfg(test)]
 pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 pub mod trail;
 
 use std::{sync::Arc, time::Duration};

@@ -51,9 +51,10 @@ pub async fn create_user(app: AppState, attempt: Attempt, body: Body) -> ApiResu
 
 async fn create(app: &AppState, attempt: Attempt, user: NewUser) -> Result<User, CreateUserError> {
     let clock = app.clock;
+    let detail = format!("roles: {}; scopes: {}", user.roles, user.scopes);
     let created = app.store.write(move |connection| {
         users::create(connection, &user)?;
-        trail::append(connection, attempt.entry(trail::OK, clock.unix_ms()))?;
+        trail::append(connection, trail::with_detail(attempt.entry(trail::OK, clock.unix_ms()), detail))?;
         Ok(users::find(connection, &user.subject)?.ok_or(StoreError::Unknown)?)
     });
     created.await

@@ -46,7 +46,7 @@ impl Identity {
         }
     }
 
-    async fn look(&self) -> Result<(), KeysError> {
+    pub(super) async fn look(&self) -> Result<(), KeysError> {
         self.learn_revocations().await?;
         self.keys.load().await?;
         if self.setup.is_open() {

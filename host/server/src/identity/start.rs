@@ -6,8 +6,9 @@ use std::{num::NonZero, path::PathBuf, sync::Arc, time::Duration};
 
 use backplane_auth::{
     ACCESS_TOKEN_LIFETIME_MAX, Authenticator, AuthenticatorParts, HashPasswordError, InstallError, InvalidIssuer,
-    KeyRing, MasterKey, MasterKeyError, NoRandomness, PasswordHashing, PasswordRules, Provider, RefreshPolicy,
-    Revocations, RotationPolicy, SecretString, SignInThrottle, SystemRandom, ThrottleLimits, TokenIssuer, TokenNames,
+    InvalidKeyRow, KeyRing, MasterKey, MasterKeyError, NoRandomness, PasswordHashing, PasswordRules, Provider,
+    RefreshPolicy, Revocations, RotationPolicy, SecretString, SignInThrottle, SystemRandom, ThrottleLimits,
+    TokenIssuer, TokenNames,
 };
 use backplane_store::{
     Store, StoreError,
@@ -52,12 +53,15 @@ pub enum StartIdentityError {
     /// The variable does not hold a key.
     #[error("BACKPLANE_MASTER_KEY is no master key")]
     MasterKeyVariable(#[source] MasterKeyError),
-    /// The signing keys cannot be had.
+    /// The signing keys were made under another master key.
     #[error(
-        "failed to open the signing keys: bring back the master key, or start once with --replace-keys, which ends the \
-         validity of every access token"
+        "failed to open the signing keys: bring back the master key, or start once with --replace-keys, which voids \
+         every access token"
     )]
-    Keys(#[from] KeysError),
+    UnreadableKeys(#[source] InvalidKeyRow),
+    /// The signing keys cannot be read or made.
+    #[error("failed to read the signing keys")]
+    Keys(#[source] KeysError),
     /// Passwords cannot be hashed.
     #[error("failed to prepare the hashing of passwords")]
     Passwords(#[from] HashPasswordError),
@@ -76,6 +80,15 @@ pub enum StartIdentityError {
     /// A thread that may block ended early.
     #[error("failed to prepare identity")]
     Broken,
+}
+
+impl From<KeysError> for StartIdentityError {
+    fn from(error: KeysError) -> Self {
+        match error {
+            KeysError::Invalid(row) => Self::UnreadableKeys(row),
+            error => Self::Keys(error),
+        }
+    }
 }
 
 impl Identity {

@@ -43,6 +43,18 @@ fn gives_back_what_was_opened() -> TestResult {
 }
 
 #[test]
+fn has_the_scopes_that_it_was_narrowed_to_and_keeps_them_when_its_token_is_replaced() -> TestResult {
+    let (mut connection, ada) = signed_in();
+    open(&mut connection, &ada, "s2", 2);
+    assert_eq!(find_scopes(&mut connection, "s2")?, None);
+    narrow(&mut connection, "s2", "orders:read")?;
+    assert!(rotate(&mut connection, &rotation("s2", 2, 0, 20))?);
+    assert_eq!(find_scopes(&mut connection, "s2")?, Some("orders:read".to_owned()));
+    assert_eq!((find_scopes(&mut connection, "s1")?, find_scopes(&mut connection, "s3")?), (None, None));
+    Ok(())
+}
+
+#[test]
 fn nobody_who_cannot_sign_in_opens_one() {
     let (mut connection, ada) = signed_in();
     disable(&mut connection, &ada);
