@@ -49,6 +49,10 @@ pub(super) async fn read_optional_json<T: DeserializeOwned + Default>(
 }
 
 fn parse_json<T: DeserializeOwned>(body: &[u8], expected: &str) -> ApiResult<T> {
+    // A list of values in the right order would do for serde; it is not what is documented.
+    if !body.trim_ascii_start().starts_with(b"{") {
+        return Err(ApiError::new(codes::INVALID_REQUEST, format!("the body is not {expected}")));
+    }
     serde_json::from_slice(body).map_err(|error| {
         let (line, column) = (error.line(), error.column());
         let detail = format!("the body is not {expected}: see line {line}, column {column}");
@@ -91,7 +95,8 @@ mod tests {
             assert_eq!(error.code(), "invalid_request");
             assert!(!error.to_string().contains("hunter2"), "{error}");
         }
-        assert!(parse_json::<Example>(br#"{"password":"a"}"#, "an example").is_ok());
+        assert!(parse_json::<Example>(br#" {"password":"a"}"#, "an example").is_ok());
+        assert!(parse_json::<Example>(br#"["a"]"#, "an example").is_err());
         assert!(parse_json::<Example>(br#"{"password":"a","password":"b"}"#, "an example").is_err());
     }
 }
