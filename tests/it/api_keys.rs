@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Preload, Server, Setup, SignIn, administrators_token};
+use crate::harness::{Preload, Server, Setup, SignIn, administrators_token, wait_for};
 
 /// A key that was made: its id, and the text that is shown once.
 struct Key {
@@ -110,11 +110,17 @@ fn a_list_shows_when_a_key_was_used_and_never_the_key() {
     let (server, session) = start();
     let (used, unused) = (reader(&server, &session), Key::make(&server, &session, &json!({"name": "b", "scopes": []})));
     server.check_believed(&used.text);
+    let last_used_at = |key: &Key| {
+        let listed = list(&server, &session.access, "");
+        let found = listed.iter().find(|one| one["id"] == key.id).expect("it is listed");
+        found["last_used_at"].as_str().map(str::to_owned)
+    };
+    // It is written down when there is time for it.
+    let last_used = wait_for("the use to be noted", || last_used_at(&used));
+    assert!(last_used.ends_with('Z'), "{last_used}");
+    assert_eq!(last_used_at(&unused), None);
     let listed = list(&server, &session.access, "");
     assert_eq!(listed.len(), 2);
-    let find = |key: &Key| listed.iter().find(|one| one["id"] == key.id).expect("it is listed");
-    assert!(find(&used)["last_used_at"].as_str().is_some_and(|time| time.ends_with('Z')), "{listed:?}");
-    assert_eq!(find(&unused)["last_used_at"], Value::Null);
     let text = serde_json::to_string(&listed).expect("JSON");
     for key in [&used, &unused] {
         let secret = &key.text["bp_".len() + key.id.len() + 1..];

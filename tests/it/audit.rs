@@ -53,6 +53,7 @@ fn sign_ins_and_what_becomes_of_them_are_in_the_trail() {
     let change = json!({"current": PASSWORD, "new": "eight mooses in a lift"});
     assert_eq!(server.send_as(&session.access, "PUT", "/api/auth/password", &change).status, 204);
     check_newest(&server, "password.change", "ada", None, "ok");
+    let session = SignIn::read(&server.refresh(&session.refresh));
     assert_eq!(server.receive(server.request_as(&session.access, "POST", "/api/auth/logout")).status, 204);
     check_newest(&server, "logout", "ada", None, "ok");
 }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::{Answer, Connection, Server};
+use crate::harness::{Answer, Connection, Server, administrators_token};
 
 #[test]
 fn echo_sees_the_request_as_the_client_sent_it() {
@@ -29,7 +29,8 @@ fn echo_gets_the_headers_that_it_asked_for_and_no_other() {
     let server = Server::start(&["echo"]);
     let request = server.request("POST", "/echo/all/x").body("12345");
     let lines = [("x-second", "2"), ("x-first", "1"), ("x-first", "one"), ("content-type", "text/plain")];
-    let withheld = [("cookie", "a=b"), ("authorization", "Bearer secret"), ("x-third", "3")];
+    let credential = format!("Bearer {}", administrators_token());
+    let withheld = [("cookie", "a=b"), ("authorization", credential.as_str()), ("x-third", "3")];
     let request = lines.iter().chain(&withheld).fold(request, |request, (name, value)| request.header(*name, *value));
     let seen = request.send().and_then(Answer::receive).expect("an answer").json();
     let mut headers = seen["headers"].as_array().expect("headers").clone();

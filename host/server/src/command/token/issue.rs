@@ -7,8 +7,8 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, ensure};
 use backplane_auth::{
-    ACCESS_TOKEN_LIFETIME, ACCESS_TOKEN_LIFETIME_MAX, AccessGrant, AccessToken, ExposeSecret as _, Names, NewSession,
-    RefreshPolicy, SystemRandom, TokenIssuer, TokenNames, UnixMs,
+    ACCESS_TOKEN_LIFETIME_MAX, AccessGrant, AccessToken, ExposeSecret as _, Names, NewSession, RefreshPolicy,
+    SystemRandom, TokenIssuer, TokenNames, UnixMs,
 };
 use backplane_store::{
     CommandStore,
@@ -132,7 +132,7 @@ mod tests {
 
     #[test]
     fn a_token_is_good_for_an_hour_at_the_most() {
-        assert_eq!(parse_ttl("10m"), Ok(ACCESS_TOKEN_LIFETIME));
+        assert_eq!(parse_ttl("10m"), Ok(backplane_auth::ACCESS_TOKEN_LIFETIME));
         assert_eq!(parse_ttl("1h"), Ok(ACCESS_TOKEN_LIFETIME_MAX));
         for refused in ["0s", "999ms", "3601s", "2h", "10", "", "soon", "-1s"] {
             assert!(parse_ttl(refused).is_err(), "{refused}");
