@@ -57,7 +57,7 @@ impl Server {
         command.arg("--data").arg(root.path().join("data")).arg("--config").arg(root.path().join(CONFIG));
         let program = Program::start(&mut command, &root.path().join("log"))?;
         program.wait_for("/readyz", "HTTP/1.1 200")?;
-        Ok(Self { program, root, binary: binary.to_owned(), token: OnceCell::new() })
+        Ok(Self { program, root, binary: fs::canonicalize(binary)?, token: OnceCell::new() })
     }
 
     /// Returns an administrator's token, good for an hour. The first time, the program's own commands make both.
