@@ -13,14 +13,24 @@ type WireProblem = http::backplane::plugin::types::Problem;
 
 impl<P: Plugin> http::exports::backplane::plugin::http_handler::Guest for P {
     fn handle(request: Request) -> Result<Response, WireProblem> {
-        P::handle(request).map_err(Problem::report)
+        let outcome = P::handle(request).map_err(Problem::report);
+        flush_stdio();
+        outcome
     }
 }
 
 impl<P: Plugin> lifecycle::exports::backplane::plugin::lifecycle::Guest for P {
     fn init() -> Result<(), WireProblem> {
-        P::init().map_err(Problem::report)
+        let outcome = P::init().map_err(Problem::report);
+        flush_stdio();
+        outcome
     }
+}
+
+/// Writes what the call printed without ending the line.
+fn flush_stdio() {
+    #[cfg(target_arch = "wasm32")]
+    crate::stdio::flush();
 }
 
 /// Reads the argument that `#[header("name")]` marks.

@@ -47,6 +47,8 @@ pub mod log;
 pub mod prelude;
 mod problem;
 pub mod respond;
+#[cfg(any(target_arch = "wasm32", test))]
+mod stdio;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
 
