@@ -83,7 +83,7 @@ impl Manifest {
 }
 
 impl Route {
-    /// Refuses a caller as the host does: for the scopes that a credential lacks, then for the role.
+    /// Refuses a caller as the host does: for the role, then for the scopes that the credential lacks.
     pub(super) fn require_access(&self, caller: Option<&Principal>) -> Result<()> {
         match (&self.access, caller) {
             (Access::Public, _) | (Access::SignedIn, Some(_)) => Ok(()),
@@ -91,11 +91,10 @@ impl Route {
                 Err(Problem::new(401, "unauthenticated", "this route needs a signed-in caller"))
             }
             (Access::Restricted { roles, scopes }, Some(caller)) => {
-                scopes.iter().try_for_each(|scope| caller.require_scope(scope))?;
-                if roles.is_empty() || roles.iter().any(|role| caller.has_role(role)) {
-                    return Ok(());
+                if !roles.is_empty() && !roles.iter().any(|role| caller.has_role(role)) {
+                    return Err(Problem::forbidden(format!("this route needs one of the roles {}", roles.join(", "))));
                 }
-                Err(Problem::forbidden(format!("this route needs one of the roles {}", roles.join(", "))))
+                scopes.iter().try_for_each(|scope| caller.require_scope(scope))
             }
         }
     }

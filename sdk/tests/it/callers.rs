@@ -78,6 +78,7 @@ fn a_route_lets_in_whoever_has_all_scopes_and_one_role() {
 
     check_refusal(&get("/admin", ada(&["admin"], &[])), 403, "insufficient_scope");
     check_refusal(&get("/admin", ada(&["clerk"], &["shop"])), 403, "forbidden");
+    check_refusal(&get("/admin", ada(&["clerk"], &[])), 403, "forbidden");
     assert_eq!(get("/admin", ada(&["owner", "clerk"], &["shop"])).text(), "clerk owner");
 }
 
