@@ -57,12 +57,15 @@ fn collect_sessions(connection: &mut SqliteConnection, now_ms: i64, rows_max: us
 
 fn collect_api_keys(connection: &mut SqliteConnection, now_ms: i64, rows_max: usize) -> QueryResult<usize> {
     let ended_by = before(now_ms, ENDED_API_KEY_KEPT);
-    let expired = api_keys::table.filter(api_keys::expires_at_ms.le(ended_by)).select(api_keys::id);
-    let expired: Vec<String> = expired.limit(as_i64(rows_max)).load(connection)?;
-    let rows = diesel::delete(api_keys::table.filter(api_keys::id.eq_any(expired))).execute(connection)?;
-    let revoked = api_keys::table.filter(api_keys::revoked_at_ms.le(ended_by)).select(api_keys::id);
-    let revoked: Vec<String> = revoked.limit(as_i64(rows_max - rows)).load(connection)?;
-    Ok(rows + diesel::delete(api_keys::table.filter(api_keys::id.eq_any(revoked))).execute(connection)?)
+    let ended: Vec<String> = api_keys::table
+        .filter(api_keys::expires_at_ms.le(ended_by).or(api_keys::revoked_at_ms.le(ended_by)))
+        .limit(as_i64(rows_max))
+        .select(api_keys::id)
+        .load(connection)?;
+    if ended.is_empty() {
+        return Ok(0);
+    }
+    diesel::delete(api_keys::table.filter(api_keys::id.eq_any(ended))).execute(connection)
 }
 
 fn collect_revocations(connection: &mut SqliteConnection, now_ms: i64, rows_max: usize) -> QueryResult<usize> {
@@ -71,6 +74,9 @@ fn collect_revocations(connection: &mut SqliteConnection, now_ms: i64, rows_max:
         .limit(as_i64(rows_max))
         .select(revocations::seq)
         .load(connection)?;
+    if old.is_empty() {
+        return Ok(0);
+    }
     diesel::delete(revocations::table.filter(revocations::seq.eq_any(old))).execute(connection)
 }
 

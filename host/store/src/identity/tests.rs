@@ -77,7 +77,7 @@ fn a_digest_of_another_length_is_refused_and_not_shown() -> TestResult {
     sql_query("UPDATE api_keys SET digest = x'a7a7a7a7a7a7a7a7'").execute(&mut connection)?;
     let refused = api_keys::find_with_owner(&mut connection, "k1").expect_err("it has 8 bytes");
     check_shows_nothing(&refused);
-    let chain: Vec<_> = std::iter::successors(Some(&refused as &dyn Error), |error| error.source()).collect();
+    let chain: Vec<_> = std::iter::successors(Some(&refused as &dyn Error), |error| (*error).source()).collect();
     let said: Vec<_> = chain.iter().map(ToString::to_string).collect();
     assert_eq!(said.last().map(String::as_str), Some("a digest in the database does not have 32 bytes"), "{said:?}");
     check_shows_nothing(&said);
@@ -136,6 +136,7 @@ fn do_everything(connection: &mut SqliteConnection) -> TestResult {
     audit::list(connection, &AuditQuery { action: Some("a".into()), ..query })?;
     let promote = UserChange { roles: Some(ADMIN.into()), disabled: Some(true), ..UserChange::default() };
     users::update(connection, &ada, &promote, ADMIN, 2)?;
+    collect(connection, i64::MAX, 500)?;
     users::delete(connection, &ada, ADMIN, 3)?;
     sessions::find(connection, digest(1))?;
     collect(connection, i64::MAX, 500)?;
@@ -149,6 +150,7 @@ fn is_slow(sql: &str, step: &str) -> bool {
         "SCAN audit" => sql.contains("ORDER BY"),
         // Entries of an index are counted.
         "SCAN users USING COVERING INDEX sqlite_autoindex_users_2" => sql.contains("COUNT(*)"),
+        "SCAN CONSTANT ROW" => true,
         // There are a hundred of them.
         _ => sql.contains("FROM `signing_keys`"),
     };

@@ -120,37 +120,37 @@ fn changes_what_is_named_and_nothing_else() -> TestResult {
 
 /// Changes ada's account and compares what is revoked by it.
 #[track_caller]
-fn check_voids(change: UserChange, expected: &[&str]) {
+fn check_voids(change: &UserChange, expected: &[&str]) {
     let (mut connection, ada) = populated();
-    update(&mut connection, &ada, &change, ADMIN, 50).unwrap();
+    update(&mut connection, &ada, change, ADMIN, 50).unwrap();
     assert_eq!(revoked(&mut connection), expected, "{change:?}");
 }
 
 #[test]
 fn other_rights_void_access_tokens_and_no_session() {
-    check_voids(UserChange { roles: Some("boss".into()), ..UserChange::default() }, &["subject:id-ada"]);
-    check_voids(UserChange { scopes: Some(String::new()), ..UserChange::default() }, &["subject:id-ada"]);
+    check_voids(&UserChange { roles: Some("boss".into()), ..UserChange::default() }, &["subject:id-ada"]);
+    check_voids(&UserChange { scopes: Some(String::new()), ..UserChange::default() }, &["subject:id-ada"]);
 }
 
 #[test]
 fn a_lock_and_a_new_password_end_sessions_too() {
     let all = ["session:s1", "session:s2", "subject:id-ada"];
-    check_voids(UserChange { disabled: Some(true), ..UserChange::default() }, &all);
+    check_voids(&UserChange { disabled: Some(true), ..UserChange::default() }, &all);
     let password_hash = Some(PasswordHash("new".into()));
     let change = UserChange { password_hash, ..UserChange::default() };
-    check_voids(change.clone(), &all);
-    let from_s1 = UserChange { keep_session: Some("s1".into()), ..change.clone() };
-    check_voids(from_s1.clone(), &["session:s2", "subject:id-ada"]);
+    check_voids(&change, &all);
+    let from_s1 = UserChange { keep_session: Some("s1".into()), ..change };
+    check_voids(&from_s1, &["session:s2", "subject:id-ada"]);
     // A lock spares nothing.
-    check_voids(UserChange { disabled: Some(true), ..from_s1 }, &all);
+    check_voids(&UserChange { disabled: Some(true), ..from_s1 }, &all);
 }
 
 #[test]
 fn what_changes_nothing_voids_nothing() {
-    check_voids(UserChange::default(), &[]);
+    check_voids(&UserChange::default(), &[]);
     let same = UserChange { roles: Some("clerk".into()), scopes: Some("orders:read".into()), ..UserChange::default() };
-    check_voids(same, &[]);
-    check_voids(UserChange { disabled: Some(false), ..UserChange::default() }, &[]);
+    check_voids(&same, &[]);
+    check_voids(&UserChange { disabled: Some(false), ..UserChange::default() }, &[]);
 }
 
 #[test]
