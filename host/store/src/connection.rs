@@ -106,3 +106,20 @@ fn create(path: &Path) -> ConnectionResult<()> {
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use diesel::{dsl::sql, sql_types::Text};
+
+    use super::*;
+
+    /// What `.cargo/config.toml` asks for: with either of the first two, connections that read at once wait for one another.
+    #[test]
+    fn sqlite_shares_no_lock_between_connections() {
+        let mut connection = SqliteConnection::establish(":memory:").expect("opens");
+        let options: Vec<String> = sql::<Text>("PRAGMA compile_options").load(&mut connection).expect("lists");
+        let is_set = |option: &str| options.iter().any(|set| set == option);
+        assert!(!is_set("ENABLE_MEMORY_MANAGEMENT") && is_set("DEFAULT_MEMSTATUS=0"), "{options:?}");
+        assert!(is_set("DQS=0") && is_set("THREADSAFE=1"), "{options:?}");
+    }
+}
