@@ -44,6 +44,7 @@ mod sign_in;
 mod start;
 mod storage;
 mod store_faults;
+mod store_log;
 mod swaps;
 mod token_command;
 mod tokens;

@@ -181,6 +181,7 @@ fn store_options(config: &Config) -> StoreOptions {
     };
     options.readers = state.readers.map_or(options.readers, count);
     options.queue_commits_max = count(state.commit_queue);
+    options.log_bytes_max = state.log_bytes_max;
     options
 }
 

@@ -134,7 +134,7 @@ impl CommandStore {
 
     /// Writes a plugin's keys as JSON Lines, all of one state, and returns how many they are.
     ///
-    /// The log beside the database grows with what the server writes meanwhile.
+    /// The log beside the database grows with what the server writes meanwhile, so `out` must not wait for anybody.
     ///
     /// # Errors
     /// When the plugin never kept anything, the database cannot be read, or `out` fails.

@@ -7,6 +7,7 @@
 use std::{
     fs::OpenOptions,
     os::unix::fs::OpenOptionsExt as _,
+    panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -17,13 +18,14 @@ use diesel::{
     result::{ConnectionError, ConnectionResult},
 };
 
-use crate::options::Synchronous;
+use crate::{options::Synchronous, writer::bytes_kept};
 
 /// What a connection of the server's writer is set to.
 #[derive(Debug, Clone)]
 pub(crate) struct WriterSettings {
     pub(crate) path: PathBuf,
     pub(crate) synchronous: Synchronous,
+    pub(crate) log_bytes_max: u64,
     pub(crate) busy_timeout: Duration,
 }
 
@@ -47,15 +49,15 @@ impl WriterSettings {
 
     /// The second half of [`WriterSettings::open`].
     pub(crate) fn configure(&self, connection: &mut SqliteConnection) -> ConnectionResult<()> {
-        let synchronous = self.synchronous.pragma();
-        // 16 MiB of cache: the writer's pages stay valid from batch to batch.
+        let (synchronous, log_bytes_kept) = (self.synchronous.pragma(), bytes_kept(self.log_bytes_max));
+        // The writer itself sees to the log. 16 MiB of cache: its pages stay valid from batch to batch.
         set(
             connection,
             &format!(
                 "PRAGMA journal_mode = WAL;
                  PRAGMA synchronous = {synchronous};
-                 PRAGMA wal_autocheckpoint = 4000;
-                 PRAGMA journal_size_limit = 67108864;
+                 PRAGMA wal_autocheckpoint = 0;
+                 PRAGMA journal_size_limit = {log_bytes_kept};
                  PRAGMA cache_size = -16384;"
             ),
         )
@@ -82,6 +84,11 @@ pub(crate) fn establish(path: &Path, busy_timeout: Duration) -> ConnectionResult
         ),
     )?;
     Ok(connection)
+}
+
+/// Closes a connection. diesel panics when SQLite does not close it; it is lost then.
+pub(crate) fn close(connection: SqliteConnection) {
+    let _ = catch_unwind(AssertUnwindSafe(|| drop(connection)));
 }
 
 fn set(connection: &mut SqliteConnection, pragmas: &str) -> ConnectionResult<()> {

@@ -54,6 +54,12 @@ impl From<ConnectionError> for StoreError {
     }
 }
 
+impl From<SnapshotError> for StoreError {
+    fn from(error: SnapshotError) -> Self {
+        Self::Unavailable(error.0)
+    }
+}
+
 impl From<diesel::result::Error> for SnapshotError {
     fn from(error: diesel::result::Error) -> Self {
         Self(Arc::new(error))

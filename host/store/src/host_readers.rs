@@ -2,7 +2,7 @@
 
 use std::{
     path::PathBuf,
-    sync::{Condvar, Mutex, PoisonError},
+    sync::{Arc, Condvar, Mutex, PoisonError},
 };
 
 use diesel::prelude::*;
@@ -10,6 +10,8 @@ use diesel::prelude::*;
 use crate::{
     connection::open_reader,
     error::StoreError,
+    open_snapshots::OpenSnapshots,
+    read_connection::ReadConnection,
     statement::{Begin, Rollback},
 };
 
@@ -19,15 +21,16 @@ const COUNT: usize = 2;
 /// The readers of the host.
 pub(crate) struct HostReaders {
     path: PathBuf,
+    snapshots: Arc<OpenSnapshots>,
     /// What is not lent out. `None` stands for a connection that is to be opened.
-    idle: Mutex<Vec<Option<SqliteConnection>>>,
+    idle: Mutex<Vec<Option<Arc<ReadConnection>>>>,
     put_back: Condvar,
 }
 
 impl HostReaders {
-    pub(crate) fn new(path: PathBuf) -> Self {
+    pub(crate) fn new(path: PathBuf, snapshots: Arc<OpenSnapshots>) -> Self {
         let idle = Mutex::new((0..COUNT).map(|_| None).collect());
-        Self { path, idle, put_back: Condvar::new() }
+        Self { path, snapshots, idle, put_back: Condvar::new() }
     }
 
     /// Runs queries on one snapshot. Blocks while others are in the way.
@@ -38,19 +41,24 @@ impl HostReaders {
         let mut lent = Lent { connection: self.take(), readers: self };
         let opened = match lent.connection.take() {
             Some(connection) => Ok(connection),
-            None => open_reader(&self.path).map_err(StoreError::from),
+            None => open_reader(&self.path).map(|connection| self.snapshots.watch(connection)),
         };
         // Held apart from `lent` while it is used: what panics or fails is not put back.
-        let mut connection = opened?;
-        Begin.execute(&mut connection).map_err(StoreError::from)?;
-        let outcome = query(&mut connection);
-        if Rollback.execute(&mut connection).is_ok() {
+        let connection = opened.map_err(StoreError::from)?;
+        connection.note_open(self.snapshots.now());
+        let outcome = connection.read(|connection| {
+            Begin.execute(connection)?;
+            let outcome = query(connection);
+            Rollback.execute(connection)?;
+            Ok(outcome)
+        });
+        if connection.note_end() {
             lent.connection = Some(connection);
         }
-        outcome
+        outcome.map_err(StoreError::from)?
     }
 
-    fn take(&self) -> Option<SqliteConnection> {
+    fn take(&self) -> Option<Arc<ReadConnection>> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             if let Some(connection) = idle.pop() {
@@ -63,7 +71,7 @@ impl HostReaders {
 
 /// The right to one connection, which goes back when this is dropped.
 struct Lent<'a> {
-    connection: Option<SqliteConnection>,
+    connection: Option<Arc<ReadConnection>>,
     readers: &'a HostReaders,
 }
 

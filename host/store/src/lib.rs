@@ -7,6 +7,7 @@
 //! - Commits are serializable: their order is an order in which everything could have happened one after another.
 //! - Who is told that something is written finds it on disk after a power cut ([`Synchronous::Full`]).
 //! - Whoever waits for the writer is answered, whatever fails; and nothing waits in a line without a bound.
+//! - What this process reads never makes the log beside the database grow over its bound.
 //!
 //! This crate does not know plugins' code, HTTP, or the time of day: time comes in as Unix milliseconds.
 
@@ -24,10 +25,12 @@ mod keys;
 mod lock;
 mod migrate;
 mod open_error;
+mod open_snapshots;
 mod options;
 mod pending;
 mod plugins;
 mod range;
+mod read_connection;
 mod readers;
 mod replies;
 mod restore;

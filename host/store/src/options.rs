@@ -23,6 +23,9 @@ pub struct StoreOptions {
     pub queue_commits_max: usize,
     /// Bytes of all waiting commits together, 256 MiB by default; a space has at most half of them.
     pub queue_bytes_max: usize,
+    /// Length of the log beside the database at which snapshots that are still open are ended, 1 GiB by default. See
+    /// `writer/log.rs`.
+    pub log_bytes_max: u64,
     /// How long the writer waits for another process to end its transaction. 5 seconds by default.
     pub busy_timeout: Duration,
     /// What tests change.
@@ -40,6 +43,7 @@ impl StoreOptions {
             readers: (4 * processors).max(8),
             queue_commits_max: 1024,
             queue_bytes_max: 256 << 20,
+            log_bytes_max: 1 << 30,
             busy_timeout: Duration::from_secs(5),
             #[cfg(test)]
             switches: Switches::default(),
@@ -64,11 +68,13 @@ pub(crate) struct Switches {
     pub(crate) trust_reads: bool,
     /// Work after which a batch takes no more, so that a test can have all of its jobs in one.
     pub(crate) batch_time_max: Duration,
+    /// Whether the writer stands still for the log's sake, so that a test can show that it must.
+    pub(crate) stands_still: bool,
 }
 
 impl Default for Switches {
     fn default() -> Self {
-        Self { trust_reads: false, batch_time_max: BATCH_TIME_MAX }
+        Self { trust_reads: false, batch_time_max: BATCH_TIME_MAX, stands_still: true }
     }
 }
 

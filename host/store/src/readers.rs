@@ -2,7 +2,8 @@
 //!
 //! - A space has at most three quarters of them, so that one plugin's slow calls leave some to the others.
 //! - Who waits for one is served in the order of coming.
-//! - A connection that failed is not put back; the next borrower opens another in its place.
+//! - A connection that failed, or that the writer took away, is not put back; the next borrower opens another in its
+//!   place.
 //!
 //! Borrowing takes no lock where nobody has to wait. Each thread has a place for the connection that it put back last,
 //! whose pages are still in its processor's cache.
@@ -20,7 +21,10 @@ use crossbeam_utils::{CachePadded, atomic::AtomicCell};
 use diesel::{prelude::*, result::ConnectionResult};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::{connection::open_reader, space::Space};
+use crate::{
+    connection::open_reader, error::SnapshotError, open_snapshots::OpenSnapshots, read_connection::ReadConnection,
+    space::Space,
+};
 
 /// Threads that have a place of their own.
 const PLACES: usize = 16;
@@ -30,21 +34,22 @@ pub(crate) struct Readers {
     path: PathBuf,
     count: usize,
     permits: Arc<Semaphore>,
-    own: [CachePadded<AtomicCell<Option<Box<SqliteConnection>>>>; PLACES],
-    common: ArrayQueue<Box<SqliteConnection>>,
+    snapshots: Arc<OpenSnapshots>,
+    own: [CachePadded<AtomicCell<Option<Arc<ReadConnection>>>>; PLACES],
+    common: ArrayQueue<Arc<ReadConnection>>,
 }
 
 impl Readers {
     /// Opens all `count` of them.
-    pub(crate) fn open(path: PathBuf, count: usize) -> ConnectionResult<Arc<Self>> {
+    pub(crate) fn open(path: PathBuf, count: usize, snapshots: Arc<OpenSnapshots>) -> ConnectionResult<Arc<Self>> {
         let count = count.max(1);
         let common = ArrayQueue::new(count);
         for _ in 0..count {
             // A new queue of this capacity has room for them.
-            let _ = common.push(Box::new(open_reader(&path)?));
+            let _ = common.push(snapshots.watch(open_reader(&path)?));
         }
         let own = std::array::from_fn(|_| CachePadded::default());
-        Ok(Arc::new(Self { path, count, permits: Arc::new(Semaphore::new(count)), own, common }))
+        Ok(Arc::new(Self { path, count, permits: Arc::new(Semaphore::new(count)), snapshots, own, common }))
     }
 
     /// Returns how many of them a space may have.
@@ -58,17 +63,18 @@ impl Readers {
         let permit = acquire(&self.permits).await;
         let connection = match self.take() {
             Some(connection) => connection,
-            None => Box::new(open_reader(&self.path)?),
+            None => self.snapshots.watch(open_reader(&self.path)?),
         };
-        Ok(Reader { connection: Some(connection), readers: Arc::clone(self), _permit: permit, _share: share })
+        connection.note_open(self.snapshots.now());
+        Ok(Reader { connection, readers: Arc::clone(self), _permit: permit, _share: share })
     }
 
-    fn take(&self) -> Option<Box<SqliteConnection>> {
+    fn take(&self) -> Option<Arc<ReadConnection>> {
         let own = self.own_place().and_then(AtomicCell::take);
         own.or_else(|| self.common.pop()).or_else(|| self.own.iter().find_map(|place| place.take()))
     }
 
-    fn put(&self, connection: Box<SqliteConnection>) {
+    fn put(&self, connection: Arc<ReadConnection>) {
         let displaced = match self.own_place() {
             Some(place) => place.swap(Some(connection)),
             None => Some(connection),
@@ -79,7 +85,7 @@ impl Readers {
         }
     }
 
-    fn own_place(&self) -> Option<&AtomicCell<Option<Box<SqliteConnection>>>> {
+    fn own_place(&self) -> Option<&AtomicCell<Option<Arc<ReadConnection>>>> {
         self.own.get(thread_number() % PLACES).map(|place| &**place)
     }
 }
@@ -103,8 +109,7 @@ fn thread_number() -> usize {
 
 /// A borrowed reader. It goes back when this is dropped.
 pub(crate) struct Reader {
-    /// `None` once it is given up.
-    connection: Option<Box<SqliteConnection>>,
+    connection: Arc<ReadConnection>,
     readers: Arc<Readers>,
     // After the connection: who gets the permit finds it back.
     _permit: Option<OwnedSemaphorePermit>,
@@ -112,20 +117,19 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
-    pub(crate) fn connection(&mut self) -> Option<&mut SqliteConnection> {
-        self.connection.as_deref_mut()
-    }
-
-    /// Closes the connection, because it failed.
-    pub(crate) fn give_up(&mut self) {
-        self.connection = None;
+    /// Runs a query. After one that failed there are no more.
+    pub(crate) fn read<T>(
+        &self,
+        query: impl FnOnce(&mut SqliteConnection) -> QueryResult<T>,
+    ) -> Result<T, SnapshotError> {
+        self.connection.read(query)
     }
 }
 
 impl Drop for Reader {
     fn drop(&mut self) {
-        if let Some(connection) = self.connection.take() {
-            self.readers.put(connection);
+        if self.connection.note_end() {
+            self.readers.put(Arc::clone(&self.connection));
         }
     }
 }

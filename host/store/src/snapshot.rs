@@ -2,6 +2,9 @@
 //!
 //! The moment is a read transaction of SQLite, so nothing that is committed later shows. Rows whose time is over by the
 //! call's clock are absent.
+//!
+//! As long as it is open the log beside the database cannot start anew. One that is open when the log has reached its
+//! bound, and for longer than the writer then waits, is ended by the writer: what is read afterwards fails.
 
 use std::sync::{
     Arc,
@@ -38,8 +41,8 @@ impl Snapshot {
         let reader = readers.borrow(space).await?;
         // Loaded before the transaction takes its snapshot: it sees at least what was committed then.
         let sequence = committed.load(Ordering::SeqCst);
-        let mut snapshot = Self { reader, plugin_id: space.id(), sequence, now_ms };
-        snapshot.run(|connection| {
+        let snapshot = Self { reader, plugin_id: space.id(), sequence, now_ms };
+        snapshot.reader.read(|connection| {
             Begin.execute(connection)?;
             Touch.get_result::<i64>(connection).optional()
         })?;
@@ -62,7 +65,7 @@ impl Snapshot {
     /// When the database cannot be read. The snapshot is of no use any more then.
     pub fn get(&mut self, bucket: &str, key: &[u8]) -> Result<Option<Row>, SnapshotError> {
         let (name, now_ms) = (Name { plugin_id: self.plugin_id, bucket, key }, self.now_ms);
-        let found = self.run(|connection| keys::find(connection, name, now_ms))?;
+        let found = self.reader.read(|connection| keys::find(connection, name, now_ms))?;
         Ok(found.map(|(row, _)| row))
     }
 
@@ -80,7 +83,7 @@ impl Snapshot {
         bytes_max: usize,
     ) -> Result<Rows, SnapshotError> {
         let listing = Listing { plugin_id: self.plugin_id, bucket, range, now_ms: self.now_ms };
-        self.run(|connection| keys::list(connection, listing, order, rows_max, bytes_max))
+        self.reader.read(|connection| keys::list(connection, listing, order, rows_max, bytes_max))
     }
 
     /// Returns the reply that is kept under a name, `None` when there is none or its time is over.
@@ -89,28 +92,13 @@ impl Snapshot {
     /// When the database cannot be read. The snapshot is of no use any more then.
     pub fn find_reply(&mut self, key: ReplyKey<'_>) -> Result<Option<Reply>, SnapshotError> {
         let (plugin_id, now_ms) = (self.plugin_id, self.now_ms);
-        self.run(|connection| replies::find(connection, plugin_id, key, now_ms))
-    }
-
-    fn run<T>(&mut self, query: impl FnOnce(&mut SqliteConnection) -> QueryResult<T>) -> Result<T, SnapshotError> {
-        let Some(connection) = self.reader.connection() else {
-            return Err(SnapshotError(Arc::new(GivenUp)));
-        };
-        query(connection).map_err(|error| {
-            self.reader.give_up();
-            error.into()
-        })
+        self.reader.read(|connection| replies::find(connection, plugin_id, key, now_ms))
     }
 }
 
 impl Drop for Snapshot {
     fn drop(&mut self) {
         // A connection whose transaction does not end is given up, and the error told to nobody: all was read.
-        let _ = self.run(|connection| Rollback.execute(connection));
+        let _ = self.reader.read(|connection| Rollback.execute(connection));
     }
 }
-
-/// The snapshot failed before.
-#[derive(Debug, thiserror::Error)]
-#[error("the snapshot failed before")]
-struct GivenUp;

@@ -85,6 +85,12 @@ statements! {
     RollbackTo = "ROLLBACK TO job";
     /// A number that changes when another connection has written.
     DataVersion = "PRAGMA data_version" -> BigInt;
+    /// How large a page is, in bytes.
+    PageSize = "PRAGMA page_size" -> BigInt;
+    /// How many frames the log has, and how many of them are in the database. Does nothing.
+    LookAtLog = "PRAGMA wal_checkpoint(NOOP)" -> (BigInt, BigInt, BigInt);
+    /// Copies what it can of the log into the database, waits for nobody, and says the same.
+    CopyLog = "PRAGMA wal_checkpoint(PASSIVE)" -> (BigInt, BigInt, BigInt);
 }
 
 /// Runs `job`, and undoes what it wrote when it says so by `Err`.

@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
     thread::JoinHandle,
 };
 
@@ -19,6 +19,7 @@ use crate::{
     lock::ServerLock,
     migrate::migrate,
     open_error::OpenError,
+    open_snapshots::OpenSnapshots,
     options::StoreOptions,
     pending::Pending,
     plugins,
@@ -52,22 +53,24 @@ impl Store {
     /// When the database cannot be used, with what to do about it.
     pub fn open(options: StoreOptions) -> Result<Arc<Self>, OpenError> {
         let switches = options.switches();
-        let StoreOptions { path, synchronous, readers, busy_timeout, .. } = options;
+        let StoreOptions { path, synchronous, readers, log_bytes_max, busy_timeout, .. } = options;
         let failed = |error| OpenError::from_connection(&path, error);
         prepare_folder(&path)?;
         let lock = ServerLock::take(&path)?;
-        let settings = WriterSettings { path: path.clone(), synchronous, busy_timeout };
+        let settings = WriterSettings { path: path.clone(), synchronous, log_bytes_max, busy_timeout };
         let mut connection = settings.connect().map_err(failed)?;
         migrate(&mut connection, &path)?;
         settings.configure(&mut connection).map_err(failed)?;
-        let readers = Readers::open(path.clone(), readers).map_err(failed)?;
+        let snapshots = Arc::new(OpenSnapshots::new());
+        let readers = Readers::open(path.clone(), readers, Arc::clone(&snapshots)).map_err(failed)?;
+        let host_readers = HostReaders::new(path.clone(), Arc::clone(&snapshots));
         let queue = Queue::new(LoadMax { jobs: options.queue_commits_max, bytes: options.queue_bytes_max });
-        let (writer, thread) = Writer::start(settings, connection, queue, switches)
+        let (writer, thread) = Writer::start(settings, connection, queue, snapshots, switches)
             .map_err(|error| OpenError::Failed { path: path.clone(), source: Box::new(error) })?;
         Ok(Arc::new(Self {
-            host_readers: HostReaders::new(path.clone()),
             path,
             readers,
+            host_readers,
             writer,
             thread: Mutex::new(Some(thread)),
             spaces: Mutex::default(),
@@ -194,6 +197,11 @@ impl Store {
     /// Returns how much was brought to the disk since the store was opened.
     pub fn written(&self) -> Written {
         self.writer.tally.get()
+    }
+
+    /// Returns how long the log beside the database is, in bytes. Its file may be longer.
+    pub fn log_bytes(&self) -> u64 {
+        self.writer.log_bytes.load(Ordering::Relaxed)
     }
 
     /// Returns how many commits wait or are being written.

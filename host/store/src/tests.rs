@@ -14,6 +14,7 @@ mod histories;
 mod history;
 mod identity;
 mod increments;
+mod log;
 mod openings;
 mod other_process;
 mod quotas;

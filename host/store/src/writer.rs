@@ -5,6 +5,7 @@
 //! - Nobody is answered before the batch is on disk. When it is not, all of it is undone, in the database and in
 //!   memory, and everybody in it is told so.
 //! - A job that panics takes its batch with it, and the connection, whose state is unknown then. The thread goes on.
+//! - Between two batches it sees to the log, once everybody is answered.
 
 mod apply;
 mod erasure;
@@ -13,6 +14,7 @@ mod job;
 mod lanes;
 mod ledger;
 mod load;
+mod log;
 mod plan;
 mod queue;
 mod stamps;
@@ -24,7 +26,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicI64, AtomicU64, Ordering},
     },
     thread::{self, JoinHandle},
     time::Duration,
@@ -41,14 +43,16 @@ pub(crate) use self::{
     health::HealthCell,
     job::{Closure, Collection, HostWrite, Job, Submission},
     load::{Load, LoadMax},
+    log::bytes_kept,
     queue::Queue,
     tally::Tally,
 };
 pub use self::{health::Health, tally::Written};
-use self::{lanes::Lanes, ledger::Ledger, stamps::Stamps, validate::Marks};
+use self::{lanes::Lanes, ledger::Ledger, log::Log, stamps::Stamps, validate::Marks};
 use crate::{
-    connection::WriterSettings,
+    connection::{WriterSettings, close},
     error::{Panicked, Source, StoreError},
+    open_snapshots::OpenSnapshots,
     options::{BATCH_JOBS_MAX, Switches},
     statement::DataVersion,
 };
@@ -61,6 +65,8 @@ pub(crate) struct Shared {
     pub(crate) queue: Queue,
     /// The newest version that is on disk.
     pub(crate) committed: AtomicI64,
+    /// The length of the log after the last batch, in bytes.
+    pub(crate) log_bytes: AtomicU64,
     pub(crate) health: HealthCell,
     pub(crate) tally: Tally,
 }
@@ -83,6 +89,8 @@ pub(crate) struct Writer {
     /// `None` after a failure, until it is opened again.
     connection: Option<SqliteConnection>,
     core: Core,
+    log: Log,
+    snapshots: Arc<OpenSnapshots>,
     lanes: Lanes,
     /// Of no meaning while the last batch was written.
     last_failure: Instant,
@@ -121,16 +129,25 @@ impl Writer {
         settings: WriterSettings,
         mut connection: SqliteConnection,
         queue: Queue,
+        snapshots: Arc<OpenSnapshots>,
         switches: Switches,
     ) -> Result<(Arc<Shared>, JoinHandle<()>), StoreError> {
         let core = Core::load(&mut connection, switches)?;
-        let committed = AtomicI64::new(core.ledger.settled_sequence());
-        let shared = Arc::new(Shared { queue, committed, health: HealthCell::new(), tally: Tally::default() });
+        let log = Log::new(&mut connection, settings.log_bytes_max, switches.stands_still)?;
+        let shared = Arc::new(Shared {
+            queue,
+            committed: AtomicI64::new(core.ledger.settled_sequence()),
+            log_bytes: AtomicU64::new(log.bytes()),
+            health: HealthCell::new(),
+            tally: Tally::default(),
+        });
         let writer = Self {
             shared: Arc::clone(&shared),
             settings,
             connection: Some(connection),
             core,
+            log,
+            snapshots,
             lanes: Lanes::default(),
             last_failure: Instant::now(),
         };
@@ -170,7 +187,10 @@ impl Writer {
         };
         self.core.marks.clear();
         match outcome {
-            Ok(()) => self.settle(jobs),
+            Ok(()) => {
+                self.settle(jobs);
+                self.tend_log();
+            }
             Err(source) => self.abandon(jobs, source),
         }
     }
@@ -215,12 +235,20 @@ impl Writer {
         }
     }
 
+    fn tend_log(&mut self) {
+        let Some(connection) = &mut self.connection else { return };
+        if let Err(error) = self.log.tend(connection, &self.snapshots) {
+            tracing::warn!(%error, "the log is not copied into the database, which is whole all the same");
+        }
+        self.shared.log_bytes.store(self.log.bytes(), Ordering::Relaxed);
+    }
+
     /// Nothing of the batch is on disk.
     fn abandon(&mut self, mut jobs: Vec<Job>, source: Source) {
         self.core.ledger.abandon();
-        // diesel panics when SQLite does not close a connection; that one is lost then.
-        let connection = self.connection.take();
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(connection)));
+        if let Some(connection) = self.connection.take() {
+            close(connection);
+        }
         if jobs.is_empty() {
             // Not even a transaction could be begun. Whoever waits has waited for that.
             jobs.extend(std::iter::from_fn(|| self.lanes.pop()));

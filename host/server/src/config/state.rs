@@ -1,6 +1,6 @@
 //! `[state]`: the database that holds what plugins keep.
 
-use std::time::Duration;
+use std::{ops::RangeInclusive, time::Duration};
 
 use super::{
     reader::Reader,
@@ -20,6 +20,8 @@ pub struct StateConfig {
     pub keys_max: u32,
     /// Buckets, keys and values of one plugin, with the answers that are kept for repeated requests. Default 256 MiB.
     pub bytes_max: u64,
+    /// Length of the log beside the database at which calls that have read for long are ended. Default 1 GiB.
+    pub log_bytes_max: u64,
     /// How long the answer to a request with an `Idempotency-Key` is kept. Default 24 h.
     pub idempotency_ttl: Duration,
 }
@@ -45,6 +47,7 @@ impl Default for StateConfig {
             commit_queue: 1024,
             keys_max: 1_000_000,
             bytes_max: 256 << 20,
+            log_bytes_max: 1 << 30,
             idempotency_ttl: Duration::from_secs(24 * 60 * 60),
         }
     }
@@ -52,6 +55,9 @@ impl Default for StateConfig {
 
 /// The most that one plugin can be allowed to keep.
 pub(super) const BYTES_MAX: Size = Size::mib(1 << 20);
+
+/// What the log may be bounded to. It holds a batch at least.
+const LOG_BYTES: RangeInclusive<Size> = Size::mib(16)..=BYTES_MAX;
 
 impl StateConfig {
     pub(super) fn read(reader: &mut Reader) -> Self {
@@ -64,6 +70,7 @@ impl StateConfig {
             commit_queue: state.within("commit_queue", default.commit_queue, 2..=100_000),
             keys_max: state.get("keys_max", default.keys_max),
             bytes_max: state.within("bytes_max", Size(default.bytes_max), Size(0)..=BYTES_MAX).0,
+            log_bytes_max: state.within("log_bytes_max", Size(default.log_bytes_max), LOG_BYTES).0,
             idempotency_ttl: state.within(
                 "idempotency_ttl",
                 default.idempotency_ttl,

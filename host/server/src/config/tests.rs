@@ -163,7 +163,11 @@ fn refuses_a_plugins_table_that_cannot_work() {
 #[test]
 fn a_store_is_set_from_all_three_places() {
     let file = "[state]\nsynchronous = \"normal\"\nkeys_max = 10\nbytes_max = \"64KiB\"\nidempotency_ttl = \"1h\"";
-    let environment = [("BACKPLANE_STATE_READERS", "4"), ("BACKPLANE_STATE_KEYS_MAX", "20")];
+    let environment = [
+        ("BACKPLANE_STATE_READERS", "4"),
+        ("BACKPLANE_STATE_KEYS_MAX", "20"),
+        ("BACKPLANE_STATE_LOG_BYTES_MAX", "2GiB"),
+    ];
     let state = load(file, &environment, &[("state.commit_queue", "64")]).state;
     let expected = StateConfig {
         synchronous: Synchronous::Normal,
@@ -171,6 +175,7 @@ fn a_store_is_set_from_all_three_places() {
         commit_queue: 64,
         keys_max: 20,
         bytes_max: 64 << 10,
+        log_bytes_max: 2 << 30,
         idempotency_ttl: Duration::from_secs(60 * 60),
     };
     assert_eq!(state, expected);
@@ -179,12 +184,13 @@ fn a_store_is_set_from_all_three_places() {
 #[test]
 fn refuses_a_store_that_cannot_work() {
     check_problems(
-        "[state]\nsynchronous = \"extra\"\nreaders = 1\ncommit_queue = 1\n[plugin.a]\nstate_bytes_max = \"2000GiB\"",
+        "[state]\nsynchronous = \"extra\"\nreaders = 1\ncommit_queue = 1\nlog_bytes_max = \"15MiB\"\n[plugin.a]\nstate_bytes_max = \"2000GiB\"",
         &[("BACKPLANE_STATE_IDEMPOTENCY_TTL", "1ms")],
         &[
             "backplane.toml: state.synchronous: \"extra\" is not understood: write \"full\", \"normal\" or \"off\"",
             "backplane.toml: state.readers: 1 is out of range: write 2 to 1000",
             "backplane.toml: state.commit_queue: 1 is out of range: write 2 to 100000",
+            "backplane.toml: state.log_bytes_max: \"15MiB\" is out of range: write \"16MiB\" to \"1024GiB\"",
             "BACKPLANE_STATE_IDEMPOTENCY_TTL: \"1ms\" is out of range: write \"1s\" to \"720h\"",
             "backplane.toml: plugin.a.state_bytes_max: \"2000GiB\" is out of range: write \"0B\" to \"1024GiB\"",
         ],

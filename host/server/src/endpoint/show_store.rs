@@ -15,6 +15,8 @@ pub struct StoreView {
     batches: u64,
     /// Commits that wait or are being written now.
     waiting: usize,
+    /// The length of the log beside the database, in bytes.
+    log_bytes: u64,
     /// Whether the last batch could be written.
     writable: bool,
 }
@@ -23,5 +25,6 @@ pub struct StoreView {
 pub async fn show_store(app: AppState) -> Json<StoreView> {
     let Written { commits, batches } = app.store.written();
     let writable = matches!(app.store.health(), Health::Writable);
-    Json(StoreView { commits, batches, waiting: app.store.commits_waiting(), writable })
+    let (waiting, log_bytes) = (app.store.commits_waiting(), app.store.log_bytes());
+    Json(StoreView { commits, batches, waiting, log_bytes, writable })
 }

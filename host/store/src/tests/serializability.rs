@@ -285,6 +285,17 @@ fn they_are_while_another_process_writes_and_batches_fail() {
 }
 
 #[test]
+fn they_are_while_the_log_starts_anew_again_and_again() {
+    // The writer stands still every 16 KiB.
+    let fixture = Fixture::with(|options| options.log_bytes_max = 256 << 10);
+    let mut longest = 0;
+    let outcome = run_workers(&fixture, 4, || longest = longest.max(fixture.store.log_bytes()));
+    assert!((1..512 << 10).contains(&longest), "{longest}");
+    assert_eq!(outcome.failures, 0);
+    check(&fixture, outcome);
+}
+
+#[test]
 fn without_validation_the_history_is_found_not_to_be_serial() {
     let fixture = Fixture::with(|options| options.switches.trust_reads = true);
     let outcome = run_workers(&fixture, 3, || {});

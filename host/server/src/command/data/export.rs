@@ -1,7 +1,10 @@
 //! `backplane data export`: the keys of one plugin as JSON Lines.
+//!
+//! As long as the database is read for it, the log beside it grows. So it is read to a file and not to a pipe, behind
+//! which somebody may think.
 
 use std::{
-    io::{self, BufWriter, Write},
+    io::{self, BufWriter, Seek as _, Write},
     path::{Path, PathBuf},
 };
 
@@ -37,19 +40,30 @@ pub struct ExportArgs {
 /// # Errors
 /// When the plugin never kept anything, the database cannot be read, or the file cannot be written.
 pub fn run(args: &ExportArgs) -> anyhow::Result<()> {
-    let mut store = CommandStore::open(&args.database.path()?)?;
+    let database = args.database.path()?;
+    let mut store = CommandStore::open(&database)?;
     match &args.out {
         Some(path) => to_file(&mut store, &args.name, path),
-        None => to_stdout(&mut store, &args.name),
+        None => to_stdout(&mut store, &args.name, folder_of(&database)),
     }
 }
 
-fn to_stdout(store: &mut CommandStore, plugin: &str) -> anyhow::Result<()> {
-    match export(store, plugin, &mut BufWriter::new(io::stdout().lock())) {
-        Ok(keys) => eprintln!("Exported {keys} keys of {plugin}"),
+/// Writes to a file in `folder` that has no name, and that to standard output.
+fn to_stdout(store: &mut CommandStore, plugin: &str, folder: &Path) -> anyhow::Result<()> {
+    let failed = || format!("failed to write to {}: it needs room for the export", folder.display());
+    let mut file = tempfile::tempfile_in(folder).with_context(failed)?;
+    let keys = export(store, plugin, &mut BufWriter::new(&mut file)).map_err(|error| match error {
+        ExportError::Write(error) => anyhow::Error::from(error).context(failed()),
+        error => explain(error),
+    })?;
+    file.rewind()?;
+    match io::copy(&mut file, &mut io::stdout().lock()) {
         // Who reads has seen enough, as `head` does.
-        Err(ExportError::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => {}
-        Err(error) => return Err(explain(error)),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+        copied => {
+            copied?;
+            eprintln!("Exported {keys} keys of {plugin}");
+        }
     }
     Ok(())
 }
@@ -57,7 +71,7 @@ fn to_stdout(store: &mut CommandStore, plugin: &str) -> anyhow::Result<()> {
 /// Writes to a file that has its name when it is whole, and that nobody else can read.
 fn to_file(store: &mut CommandStore, plugin: &str, path: &Path) -> anyhow::Result<()> {
     ensure!(!path.exists(), "{} exists: name a new file with --out, or delete that one", path.display());
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder_of(path);
     let failed = || format!("failed to write {}", path.display());
     let mut file = NamedTempFile::with_prefix_in(".backplane-", folder).with_context(failed)?;
     let keys = export(store, plugin, &mut BufWriter::new(file.as_file_mut())).map_err(explain)?;
@@ -65,6 +79,10 @@ fn to_file(store: &mut CommandStore, plugin: &str, path: &Path) -> anyhow::Resul
     file.persist_noclobber(path).with_context(failed)?;
     eprintln!("Exported {keys} keys of {plugin} to {}", path.display());
     Ok(())
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 fn export(store: &mut CommandStore, plugin: &str, out: &mut dyn Write) -> Result<usize, ExportError> {

@@ -1,0 +1,168 @@
+//! The log beside the database starts anew, whoever reads.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use diesel::connection::SimpleConnection as _;
+use tokio::time::Instant;
+
+use super::fixture::{BUCKET, Fixture, set};
+use crate::{Snapshot, Space};
+
+/// The bound of the log in these tests.
+const BOUND: u64 = 4 << 20;
+
+/// What a commit writes: about four frames.
+const VALUE_BYTES: usize = 10_000;
+
+fn fixture(stands_still: bool) -> Fixture {
+    Fixture::with(|options| {
+        options.log_bytes_max = BOUND;
+        options.readers = 8;
+        options.switches.stands_still = stands_still;
+    })
+}
+
+/// What came of writing.
+#[derive(Debug, Default)]
+struct Written {
+    /// The longest that the log was, by the store's own word and on the disk.
+    log_bytes: u64,
+    file_bytes: u64,
+    /// The longest that a commit took.
+    slowest: Duration,
+}
+
+/// Writes so many bytes of values, one commit after the other.
+fn write(fixture: &Fixture, space: &Arc<Space>, bytes: u64) -> Written {
+    let mut written = Written::default();
+    for number in 0..bytes / VALUE_BYTES as u64 {
+        // Another one each time: what stays the same is not written.
+        let value = format!("{number:0VALUE_BYTES$}");
+        let started = Instant::now();
+        fixture.write(space, vec![set(&(number % 50).to_string(), &value)]);
+        written.slowest = written.slowest.max(started.elapsed());
+        written.log_bytes = written.log_bytes.max(fixture.store.log_bytes());
+        let file = std::fs::metadata(fixture.folder.path().join("backplane.sqlite-wal")).unwrap();
+        written.file_bytes = written.file_bytes.max(file.len());
+    }
+    written
+}
+
+/// Keeps a snapshot open all along, though none for long: before one ends, the next one is open. Returns how many there
+/// were, and the longest that one took to open.
+fn overlap(fixture: &Fixture, space: &Arc<Space>, over: &AtomicBool) -> (usize, Duration) {
+    let (mut count, mut slowest) = (0, Duration::ZERO);
+    let mut open: Option<Snapshot> = None;
+    while !over.load(Ordering::Relaxed) {
+        let started = Instant::now();
+        let mut next = fixture.snapshot(space, 0);
+        slowest = slowest.max(started.elapsed());
+        next.get(BUCKET, b"0").unwrap();
+        std::thread::sleep(Duration::from_millis(1));
+        open = Some(next);
+        count += 1;
+    }
+    drop(open);
+    (count, slowest)
+}
+
+/// Writes ten times the bound beside snapshots that overlap.
+fn write_beside_overlapping_snapshots(fixture: &Fixture) -> (Written, Duration) {
+    let (space, over) = (fixture.space("a"), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        let readers: Vec<_> = (0..3).map(|_| scope.spawn(|| overlap(fixture, &space, &over))).collect();
+        let written = write(fixture, &space, 10 * BOUND);
+        over.store(true, Ordering::Relaxed);
+        let readers: Vec<_> = readers.into_iter().map(|reader| reader.join().unwrap()).collect();
+        assert!(readers.iter().all(|(count, _)| *count > 20), "{readers:?}");
+        (written, readers.into_iter().map(|(_, slowest)| slowest).max().unwrap())
+    })
+}
+
+#[test]
+fn stays_far_below_its_bound_beside_snapshots_that_overlap_without_end() {
+    let (written, slowest_opening) = write_beside_overlapping_snapshots(&fixture(true));
+    assert!(written.log_bytes < BOUND / 4 && written.file_bytes < BOUND / 4, "{written:?}");
+    // Neither does anybody wait for long.
+    let slowest = written.slowest.max(slowest_opening);
+    assert!(slowest < Duration::from_secs(1), "{written:?} {slowest_opening:?}");
+}
+
+#[test]
+fn grows_past_its_bound_beside_them_when_the_writer_never_stands_still() {
+    // The proof above can fail.
+    let (written, _) = write_beside_overlapping_snapshots(&fixture(false));
+    assert!(written.log_bytes > BOUND && written.file_bytes > BOUND, "{written:?}");
+}
+
+#[test]
+fn a_snapshot_that_does_not_end_is_ended_at_the_bound_and_no_other_is() {
+    let fixture = fixture(true);
+    let (space, over) = (fixture.space("a"), AtomicBool::new(false));
+    fixture.write(&space, vec![set("0", "before")]);
+    let mut forgotten = fixture.snapshot(&space, 0);
+    std::thread::scope(|scope| {
+        // Reads of these never fail.
+        let reader = scope.spawn(|| overlap(&fixture, &space, &over));
+        // It holds on for as long as there is room.
+        write(&fixture, &space, BOUND / 2);
+        assert_eq!(forgotten.get(BUCKET, b"0").unwrap().unwrap().value, b"before");
+        let written = write(&fixture, &space, 5 * BOUND);
+        assert!(written.log_bytes < BOUND * 5 / 4 && written.file_bytes < BOUND * 5 / 4, "{written:?}");
+        assert!(written.slowest < Duration::from_secs(5), "{written:?}");
+        over.store(true, Ordering::Relaxed);
+        reader.join().unwrap();
+    });
+    let ended = forgotten.get(BUCKET, b"0").unwrap_err();
+    assert!(ended.0.to_string().contains("reached its bound"), "{ended:?}");
+    drop(forgotten);
+    assert!(fixture.store.log_bytes() < BOUND / 4, "{}", fixture.store.log_bytes());
+    // Its place is free again.
+    let _all: Vec<_> = (0..6).map(|_| fixture.snapshot(&space, 0)).collect();
+}
+
+#[test]
+fn a_snapshot_in_the_middle_of_a_query_is_waited_for() {
+    let fixture = fixture(true);
+    let space = fixture.space("a");
+    std::thread::scope(|scope| {
+        let (started, has_started) = std::sync::mpsc::channel();
+        let fixture = &fixture;
+        let reading = scope.spawn(move || {
+            fixture.store.read(|_| {
+                started.send(()).unwrap();
+                std::thread::sleep(Duration::from_millis(300));
+                Ok::<_, crate::StoreError>(())
+            })
+        });
+        has_started.recv().unwrap();
+        let written = write(fixture, &space, 3 * BOUND);
+        reading.join().unwrap().unwrap();
+        assert!(written.slowest < Duration::from_secs(5), "{written:?}");
+    });
+    write(&fixture, &space, BOUND / 4);
+    assert!(fixture.store.log_bytes() < BOUND / 4);
+}
+
+#[test]
+fn another_program_that_reads_is_not_ended_and_the_log_starts_anew_after_it() {
+    let fixture = fixture(true);
+    let space = fixture.space("a");
+    fixture.write(&space, vec![set("0", "before")]);
+    let mut other = fixture.other_connection();
+    other.batch_execute("BEGIN; SELECT count(*) FROM kv").unwrap();
+    let written = write(&fixture, &space, 3 * BOUND);
+    assert!(written.log_bytes > 2 * BOUND, "{written:?}");
+    assert!(written.slowest < Duration::from_secs(5), "{written:?}");
+    other.batch_execute("SELECT count(*) FROM kv; COMMIT").unwrap();
+    write(&fixture, &space, BOUND);
+    assert!(fixture.store.log_bytes() < BOUND / 4, "{}", fixture.store.log_bytes());
+    let file = std::fs::metadata(fixture.folder.path().join("backplane.sqlite-wal")).unwrap();
+    assert!(file.len() < BOUND / 4, "the file keeps {} bytes", file.len());
+}
