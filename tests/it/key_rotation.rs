@@ -7,6 +7,8 @@ use std::{
     time::Duration,
 };
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use ring::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
 use serde_json::{Value, json};
 
 use crate::harness::{
@@ -73,6 +75,24 @@ fn the_keys_are_published_for_everybody_and_listed_for_administrators() {
         server.receive(server.request_as(&clerk, method, path)).check_problem(403, "forbidden");
     }
     assert_eq!(server.get("/api/keys").json(), list);
+}
+
+/// Whoever knows the standards and the published keys can check a token, and needs nothing else.
+#[test]
+fn a_token_is_verified_by_the_published_key_alone() {
+    let server = Server::start(&[]);
+    let token = server.sign_up("ada", "clerk", "").access;
+    let set = server.receive(server.strangers_request("GET", "/.well-known/jwks.json")).json();
+    let key = &set["keys"][0];
+    let decode = |text: &str| URL_SAFE_NO_PAD.decode(text).expect("base64url");
+    let coordinate = |name: &str| decode(key[name].as_str().expect("a coordinate"));
+    let point = [vec![4], coordinate("x"), coordinate("y")].concat();
+    let (signed, signature) = token.rsplit_once('.').expect("a signature");
+    let verifier = UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, &point);
+    assert!(verifier.verify(signed.as_bytes(), &decode(signature)).is_ok());
+    assert!(verifier.verify(&signed.as_bytes()[1..], &decode(signature)).is_err());
+    let header: Value = serde_json::from_slice(&decode(signed.split('.').next().expect("a header"))).expect("JSON");
+    assert_eq!(header, json!({"alg": "ES256", "typ": "at+jwt", "kid": key["kid"]}));
 }
 
 #[test]
