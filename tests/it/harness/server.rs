@@ -139,6 +139,8 @@ impl Setup {
         if !self.data.exists() {
             install_administrator(&self.data);
         }
+        // Before there is a process that nobody would end.
+        let client = client().build().expect("a client needs nothing");
         let mut process = self.command().spawn().expect("the server's binary starts");
         let stdout = Lines::collect(process.stdout.take().expect("stdout is a pipe"));
         let log = Lines::collect(process.stderr.take().expect("stderr is a pipe"));
@@ -148,7 +150,6 @@ impl Setup {
             }
             Some(stdout.all().iter().find_map(|line| line.strip_prefix("listening on http://"))?.trim().to_owned())
         });
-        let client = client().build().expect("a client needs nothing");
         Server { setup: self, process, address, output: stdout, log, client }
     }
 }
