@@ -60,7 +60,12 @@ async fn measure(file: &Path, time: Duration) {
     batches.sort_unstable();
     let of = |part: usize| batches.get(batches.len() * part / 100).copied().unwrap_or_default().as_secs_f64() * 1e6;
     let name = file.file_stem().unwrap_or_default().to_string_lossy();
-    println!("{name:<20} median {:>6.2} us a call, 10 % under {:>6.2} us, 10 % over {:>6.2} us", of(50), of(10), of(90));
+    println!(
+        "{name:<20} median {:>6.2} us a call, 10 % under {:>6.2} us, 10 % over {:>6.2} us",
+        of(50),
+        of(10),
+        of(90)
+    );
 }
 
 async fn load(file: &Path) -> Arc<Generation> {

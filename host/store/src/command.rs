@@ -20,7 +20,7 @@ use crate::{
     lock::ServerLock,
     migrate::{check_current, migrate},
     open_error::OpenError,
-    options::Synchronous,
+    options::StoreOptions,
     plugins::find_id,
     usage::{self, Deleted, Usage},
 };
@@ -213,8 +213,8 @@ pub(crate) fn connect(path: &Path) -> Result<SqliteConnection, OpenError> {
 /// Creates the database or brings it to the newest schema, for who has the server's lock.
 fn make(path: &Path) -> Result<(), OpenError> {
     let failed = |error| OpenError::from_connection(path, error);
-    let settings =
-        WriterSettings { path: path.to_owned(), synchronous: Synchronous::Full, busy_timeout: COMMAND_BUSY_TIMEOUT };
+    let StoreOptions { path: database, synchronous, log_bytes_max, .. } = StoreOptions::new(path.to_owned());
+    let settings = WriterSettings { path: database, synchronous, log_bytes_max, busy_timeout: COMMAND_BUSY_TIMEOUT };
     let mut connection = settings.connect().map_err(failed)?;
     migrate(&mut connection, path)?;
     settings.configure(&mut connection).map_err(failed)
