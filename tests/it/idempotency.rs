@@ -50,6 +50,26 @@ fn a_repeated_answer_has_the_headers_of_the_first_and_its_own_request_id() {
 }
 
 #[test]
+fn callers_have_keys_of_their_own_whatever_they_are_known_by() {
+    let server = Server::start(&["script"]);
+    let [ada, bob] = ["ada", "bob"].map(|name| server.sign_up(name, "", "").access);
+    let key = server.send_as(&ada, "POST", "/api/api-keys", &json!({"name": "robot", "scopes": []})).json();
+    let key = key["key"].as_str().expect("the key is shown once");
+    let count_as = |credential: &str| {
+        let bearer = format!("Bearer {credential}");
+        server.script_as(&json!([{"add": ["n", 1]}]), &[("idempotency-key", "a"), ("authorization", &bearer)])
+    };
+    check(&count_as(&ada), 1, false);
+    check(&count_as(&bob), 2, false);
+    check(&count(&server, "a"), 3, false);
+    check(&count_as(&ada), 1, true);
+    check(&count_as(key), 1, true);
+    check(&count_as(&bob), 2, true);
+    check(&count(&server, "a"), 3, true);
+    assert_eq!(sum(&server), "3");
+}
+
+#[test]
 fn another_request_under_the_same_key_is_refused() {
     let server = Server::start(&["script"]);
     check(&count(&server, "a"), 1, false);

@@ -8,6 +8,7 @@
 
 mod harness;
 
+mod access;
 mod api;
 mod api_keys;
 mod attacks;
@@ -31,6 +32,7 @@ mod log;
 mod manifests;
 mod orders;
 mod paths;
+mod rate_limits;
 mod requests;
 mod responses;
 mod revocation;

@@ -10,10 +10,10 @@
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use backplane_auth::{Access, InvalidName, Names, TightenError};
-use backplane_runtime::manifest::{self, Manifest, Method, Route};
+use backplane_runtime::manifest::{self, Manifest, Method, PathPattern, Route};
 
 use crate::{
     config::{AccessRule, Place, PluginConfig, RouteSelector},
@@ -111,17 +111,19 @@ impl Policy {
     /// # Errors
     /// When a line asks for less than the plugin, contradicts another one, or is about no route.
     pub fn join(manifest: &Manifest, config: Option<&PluginConfig>, limits: &RateLimits) -> Result<Self, PolicyError> {
-        let unlimited = PluginLimits::default();
-        let operator = Operator {
-            rules: config.map_or(&[], |config| &config.access),
-            lines: config.map_or_else(Vec::new, |config| config.rate_limit.routes.iter().collect()),
-            limits: limits.of_plugin(&manifest.name).unwrap_or(&unlimited),
-            server: limits.server.as_ref(),
-        };
-        operator.require_routes(manifest)?;
-        let routes = manifest.routes.iter().map(|route| {
-            let methods = operator.methods(manifest, route);
-            methods.into_iter().map(|method| operator.policy_of(route, method)).collect()
+        let operator = Operator::new(config, limits.of_plugin(&manifest.name), limits.server.as_ref());
+        let answers = operator.answers(manifest);
+        for line in operator.lines() {
+            if !answers.iter().any(|answers| answers.methods.iter().any(|method| line.is_about(answers, *method))) {
+                return Err(PolicyError::NoRoute {
+                    line: line.place.to_string(),
+                    hint: hint(&line.place.key, manifest),
+                });
+            }
+        }
+        let routes = answers.iter().map(|answers| {
+            let methods = answers.methods.iter();
+            methods.map(|method| operator.policy_of(answers, *method)).collect()
         });
         Ok(Self { routes: routes.collect::<Result<_, _>>()? })
     }
@@ -132,75 +134,95 @@ impl Policy {
     }
 }
 
+/// A route, and the methods that have a word of their own there.
+struct Answers<'a> {
+    route: &'a Route,
+    shape: String,
+    methods: Vec<Method>,
+}
+
+/// What a line is about.
+struct Line<'a> {
+    method: Option<Method>,
+    shape: Option<String>,
+    place: &'a Place,
+}
+
+impl<'a> Line<'a> {
+    fn new(selects: &RouteSelector, place: &'a Place) -> Self {
+        Self { method: selects.method, shape: selects.path.as_ref().map(PathPattern::shape), place }
+    }
+
+    /// Whether the line is about requests of `method` that the route answers.
+    fn is_about(&self, answers: &Answers<'_>, method: Method) -> bool {
+        let is_of_method = match self.method {
+            None => true,
+            Some(Method::Any) => answers.route.method == Method::Any,
+            // RFC 9110, section 9.3.2: HEAD is GET without the content.
+            Some(Method::Get) => matches!(method, Method::Get | Method::Head),
+            Some(named) => named == method,
+        };
+        is_of_method && self.is_at(&answers.shape)
+    }
+
+    fn is_at(&self, shape: &str) -> bool {
+        self.shape.as_deref().is_none_or(|own| own == shape)
+    }
+}
+
 /// What the operator says about one plugin.
 struct Operator<'a> {
-    rules: &'a [AccessRule],
-    lines: Vec<&'a crate::config::RouteRateLimit>,
-    limits: &'a PluginLimits,
-    server: Option<&'a Arc<RateLimit>>,
+    rules: Vec<(Line<'a>, &'a AccessRule)>,
+    limits: Vec<(Line<'a>, Option<&'a Arc<RateLimit>>)>,
+    /// What holds for every route, the narrower one first.
+    wide: Vec<&'a Arc<RateLimit>>,
 }
 
-impl Operator<'_> {
-    fn selectors(&self) -> impl Iterator<Item = (&RouteSelector, &Place)> {
-        let of_rules = self.rules.iter().map(|rule| (&rule.selects, &rule.place));
-        of_rules.chain(self.lines.iter().map(|line| (&line.selects, &line.place)))
+impl<'a> Operator<'a> {
+    fn new(
+        config: Option<&'a PluginConfig>,
+        limits: Option<&'a PluginLimits>,
+        server: Option<&'a Arc<RateLimit>>,
+    ) -> Self {
+        let rules = config.into_iter().flat_map(|config| &config.access);
+        let lines = config.into_iter().flat_map(|config| &config.rate_limit.routes).enumerate();
+        let limit_of = |index: usize| limits.and_then(|limits| limits.lines.get(index)?.as_ref());
+        Self {
+            rules: rules.map(|rule| (Line::new(&rule.selects, &rule.place), rule)).collect(),
+            limits: lines.map(|(at, line)| (Line::new(&line.selects, &line.place), limit_of(at))).collect(),
+            wide: limits.and_then(|limits| limits.plugin.as_ref()).into_iter().chain(server).collect(),
+        }
     }
 
-    /// Refuses a line that is about nothing.
-    fn require_routes(&self, manifest: &Manifest) -> Result<(), PolicyError> {
-        for (selector, place) in self.selectors() {
-            let is_meant =
-                |route: &Route| self.methods(manifest, route).into_iter().any(|m| selects(selector, route, m));
-            if !manifest.routes.iter().any(is_meant) {
-                return Err(PolicyError::NoRoute { line: place.to_string(), hint: hint(&place.key, manifest) });
+    fn lines(&self) -> impl Iterator<Item = &Line<'a>> {
+        self.rules.iter().map(|(line, _)| line).chain(self.limits.iter().map(|(line, _)| line))
+    }
+
+    /// Returns for each route its method, and for one that answers every method those of them that a line names and no
+    /// other route of the same path answers.
+    fn answers<'m>(&self, manifest: &'m Manifest) -> Vec<Answers<'m>> {
+        let answers = |route: &'m Route| Answers { route, shape: route.path.shape(), methods: vec![route.method] };
+        let mut all: Vec<_> = manifest.routes.iter().map(answers).collect();
+        let taken: HashSet<_> = all.iter().map(|answers| (answers.route.method, answers.shape.clone())).collect();
+        for answers in all.iter_mut().filter(|answers| answers.route.method == Method::Any) {
+            for method in self.lines().filter(|line| line.is_at(&answers.shape)).filter_map(|line| line.method) {
+                if !answers.methods.contains(&method) && !taken.contains(&(method, answers.shape.clone())) {
+                    answers.methods.push(method);
+                }
             }
         }
-        Ok(())
+        all
     }
 
-    /// Returns the route's method, and for a route that answers every method those of them that a line names and no other
-    /// route of the same path answers.
-    fn methods(&self, manifest: &Manifest, route: &Route) -> Vec<Method> {
-        let mut methods = vec![route.method];
-        if route.method != Method::Any {
-            return methods;
-        }
-        let shape = route.path.shape();
-        let is_taken =
-            |method| manifest.routes.iter().any(|other| other.method == method && other.path.shape() == shape);
-        for (selector, _) in self.selectors() {
-            let named = selector.method.filter(|_| is_on_path(selector, route));
-            if let Some(method) = named.filter(|method| !methods.contains(method) && !is_taken(*method)) {
-                methods.push(method);
-            }
-        }
-        methods
-    }
-
-    fn policy_of(&self, route: &Route, method: Method) -> Result<RoutePolicy, PolicyError> {
-        let rules = self.rules.iter().filter(|rule| selects(&rule.selects, route, method));
-        let access = join_access(route, &access_of(&route.access)?, rules)?;
-        let lines = self.lines.iter().zip(&self.limits.lines).filter(|(line, _)| selects(&line.selects, route, method));
-        let lines = lines.filter_map(|(_, limit)| limit.as_ref());
-        let limits = lines.chain(&self.limits.plugin).chain(self.server).cloned().collect();
+    fn policy_of(&self, answers: &Answers<'_>, method: Method) -> Result<RoutePolicy, PolicyError> {
+        let rules = self.rules.iter().filter(|(line, _)| line.is_about(answers, method));
+        let access = access_of(&answers.route.access)?;
+        let access = join_access(answers.route, &access, rules.map(|(_, rule)| *rule))?;
+        let limits = self.limits.iter().filter(|(line, _)| line.is_about(answers, method));
+        let narrow = limits.filter_map(|(_, limit)| *limit);
+        let limits = narrow.chain(self.wide.iter().copied()).cloned().collect();
         Ok(RoutePolicy { method, access, limits })
     }
-}
-
-/// Whether a line is about requests of `method` that `route` answers.
-fn selects(selector: &RouteSelector, route: &Route, method: Method) -> bool {
-    let is_of_method = match selector.method {
-        None => true,
-        Some(Method::Any) => route.method == Method::Any,
-        // RFC 9110, section 9.3.2: HEAD is GET without the content.
-        Some(Method::Get) => matches!(method, Method::Get | Method::Head),
-        Some(named) => named == method,
-    };
-    is_of_method && is_on_path(selector, route)
-}
-
-fn is_on_path(selector: &RouteSelector, route: &Route) -> bool {
-    selector.path.as_ref().is_none_or(|path| path.shape() == route.path.shape())
 }
 
 /// Returns what the manifest asks for.

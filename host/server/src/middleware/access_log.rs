@@ -113,8 +113,8 @@ impl<F: Future<Output = Result<Response, Infallible>>> Future for ResponseFuture
         let this = self.project();
         let Ok(mut response) = ready!(this.inner.poll(context));
         if let Some(entry) = this.entry.take().filter(|_| is_logged(*this.mode, response.status())) {
-            let caller = response.extensions_mut().remove();
-            entry.log(response.status(), caller);
+            let caller = response.extensions_mut().remove::<LoggedCaller>();
+            entry.log(response.status(), caller.as_ref());
         }
         Poll::Ready(Ok(response))
     }
@@ -131,12 +131,12 @@ impl Entry {
         }
     }
 
-    fn log(&self, status: StatusCode, caller: Option<LoggedCaller>) {
+    fn log(&self, status: StatusCode, caller: Option<&LoggedCaller>) {
         // Whole microseconds: more digits would be noise.
         let duration_ms = self.started.elapsed().as_micros() as f64 / 1e3;
         let request_id = self.id.as_ref().map(RequestId::as_str);
         let peer = self.peer.map(tracing::field::display);
-        let subject = caller.as_ref().map(|LoggedCaller(caller)| caller.subject());
+        let subject = caller.map(|LoggedCaller(caller)| caller.subject());
         let (method, path, status) = (self.method.as_str(), self.uri.path(), status.as_u16());
         tracing::info!(target: "access", request_id, peer, subject, method, path, status, duration_ms, "request");
     }

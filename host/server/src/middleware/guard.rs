@@ -11,7 +11,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
-use backplane_auth::{Access, Names};
+use backplane_auth::{Access, Names, Principal};
 
 use crate::{
     app::{App, AppState},
@@ -45,8 +45,23 @@ pub async fn administrators(State(app): State<AppState>, request: Request, next:
     guard(&app.0, &ADMINISTRATORS, request, next).await.unwrap_or_else(ApiError::into_response)
 }
 
-async fn guard(app: &App, access: &Access, mut request: Request, next: Next) -> ApiResult<Response> {
+async fn guard(app: &App, access: &Access, request: Request, next: Next) -> ApiResult<Response> {
     let caller = app.identity.authenticate(request.headers(), app.clock.unix_ms()).await?;
+    let answered = answer(app, access, caller.clone(), request, next).await;
+    let Some(caller) = caller else { return answered };
+    let mut response = answered.unwrap_or_else(ApiError::into_response);
+    LoggedCaller::note(&mut response, caller, app.config.log.access);
+    Ok(response)
+}
+
+/// Answers a caller, if it may call, and not too often.
+async fn answer(
+    app: &App,
+    access: &Access,
+    caller: Option<Arc<Principal>>,
+    mut request: Request,
+    next: Next,
+) -> ApiResult<Response> {
     // What anybody may do keeps its own entries: a sign-in is about another than who calls.
     let known = caller.as_ref().filter(|_| *access != Access::Public);
     let attempt = known.and_then(|caller| Attempt::of(&request, caller));
@@ -58,16 +73,13 @@ async fn guard(app: &App, access: &Access, mut request: Request, next: Next) -> 
     if let Some(limit) = app.rate_limits.server.as_ref().filter(|_| request.uri().path().starts_with("/api/")) {
         limit.admit(caller.as_deref(), address_of(request.extensions()))?;
     }
-    if let Some(caller) = caller.clone() {
+    if let Some(caller) = caller {
         request.extensions_mut().insert(Caller(caller));
     }
     if let Some(attempt) = attempt.clone() {
         request.extensions_mut().insert(attempt);
     }
-    let mut response = next.run(request).await;
-    if let Some(caller) = caller {
-        LoggedCaller::note(&mut response, caller, app.config.log.access);
-    }
+    let response = next.run(request).await;
     if let Some(refusal) = response.extensions().get::<Arc<ApiError>>() {
         note_refusal(app, attempt.as_ref(), refusal).await;
     }
