@@ -1,4 +1,7 @@
-//! Hashing beside the requests: bounded, on threads that may block, and the same work for everybody.
+//! Hashing beside the requests: bounded, on threads that give way, and the same work for everybody.
+//!
+//! A hash has a thread of low priority to itself: the operating system takes the processor from it whenever a request is
+//! ready, and making the thread costs a thousandth of the hash.
 //!
 //! A place is held from the start of a hash to its end, also when its caller is gone: a client that disconnects does
 //! not free a processor that still computes.
@@ -9,11 +12,12 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    thread,
 };
 
 use ring::rand::SystemRandom;
 use secrecy::{ExposeSecret as _, SecretString};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 
 use super::{
     phc::{self, Comparison},
@@ -23,6 +27,9 @@ use crate::random::random_bytes;
 
 /// Most callers that wait for a place.
 const WAITING_MAX: usize = 64;
+
+/// `nice` value of the threads: about a tenth of a normal thread's weight.
+const NICE: i32 = 10;
 
 /// A password as it is stored: a PHC string.
 #[derive(Clone)]
@@ -109,7 +116,7 @@ impl PasswordHashing {
     /// # Errors
     /// When hashing fails: there is no randomness, or no memory.
     pub fn new(random: SystemRandom) -> Result<Self, HashPasswordError> {
-        let places = std::thread::available_parallelism().map_or(1, NonZero::get);
+        let places = thread::available_parallelism().map_or(1, NonZero::get);
         Self::with_places(places, random)
     }
 
@@ -132,7 +139,7 @@ impl PasswordHashing {
         let hashed = self.run(move || phc::hash(password.expose_secret().as_bytes(), &random)).await;
         match hashed {
             Ok(Ok(text)) => Ok(HashedPassword(text)),
-            Ok(Err(phc::Failed)) | Err(Refused::Panicked) => Err(HashPasswordError::Failed),
+            Ok(Err(phc::Failed)) | Err(Refused::Broken) => Err(HashPasswordError::Failed),
             Err(Refused::Busy) => Err(HashPasswordError::Busy),
         }
     }
@@ -159,7 +166,7 @@ impl PasswordHashing {
             Ok(Comparison::Same { is_outdated }) if exists => Ok(PasswordCheck::Right { rehash_needed: is_outdated }),
             Ok(Comparison::Same { .. } | Comparison::Different) => Ok(PasswordCheck::Wrong),
             Ok(Comparison::Unreadable) => Err(VerifyPasswordError::UnreadableHash),
-            Err(Refused::Panicked) => Err(VerifyPasswordError::Failed),
+            Err(Refused::Broken) => Err(VerifyPasswordError::Failed),
             Err(Refused::Busy) => Err(VerifyPasswordError::Busy),
         }
     }
@@ -172,17 +179,29 @@ impl PasswordHashing {
                 Arc::clone(&self.places).acquire_owned().await.map_err(|_closed| Refused::Busy)?
             }
         };
-        let run = tokio::task::spawn_blocking(move || {
-            let _place = place;
-            work()
-        });
-        run.await.map_err(|_panicked| Refused::Panicked)
+        let (done, ended) = oneshot::channel();
+        let hash = move || {
+            lower_priority();
+            let result = work();
+            // Before the answer: who hears it finds the place free.
+            drop(place);
+            drop(done.send(result));
+        };
+        thread::Builder::new().name("password".to_owned()).spawn(hash).map_err(|_no_thread| Refused::Broken)?;
+        ended.await.map_err(|_panicked| Refused::Broken)
     }
+}
+
+/// Lowers the priority of the calling thread, and of no other: on Linux each thread has its own (setpriority(2)).
+fn lower_priority() {
+    // Where it is refused, hashing competes as an equal.
+    let _refused = rustix::process::setpriority_process(None, NICE);
 }
 
 enum Refused {
     Busy,
-    Panicked,
+    /// It panicked, or there was no thread for it.
+    Broken,
 }
 
 impl<'a> Waiting<'a> {
@@ -310,7 +329,7 @@ mod tests {
     #[tokio::test]
     async fn a_panic_is_a_failure_and_frees_its_place() {
         let hashing = hashing(1);
-        assert!(matches!(hashing.run(|| panic!("on purpose")).await, Err(Refused::Panicked)));
+        assert!(matches!(hashing.run(|| panic!("on purpose")).await, Err(Refused::Broken)));
         assert!(hashing.run(|| ()).await.is_ok());
     }
 }
