@@ -7,6 +7,7 @@
 mod bench;
 mod components;
 mod demo;
+mod miri;
 mod run;
 mod test;
 mod tidy;

@@ -1,7 +1,7 @@
 //! `cargo xtask test`: everything, from nothing.
 
 use crate::{
-    components, tidy,
+    components, miri, tidy,
     workspace::{Workspace, announce, run},
 };
 
@@ -24,7 +24,9 @@ pub(crate) fn test(workspace: &Workspace, arguments: &[String]) -> anyhow::Resul
         .args(SELECTION)
         .args(arguments)
         .env("RUST_TEST_THREADS", threads().to_string());
-    run(&mut command)
+    run(&mut command)?;
+    // Who asks for some tests by their names does not ask for these.
+    if arguments.is_empty() { miri::test(workspace) } else { Ok(()) }
 }
 
 /// Most black-box tests wait for another process most of the time. `-- --test-threads` says otherwise.

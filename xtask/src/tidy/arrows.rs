@@ -13,6 +13,26 @@ struct Arrow {
 
 const ARROWS: &[Arrow] = &[
     Arrow {
+        folder: "host/events",
+        banned: &[
+            "axum",
+            "backplane",
+            "backplane-auth",
+            "backplane-runtime",
+            "backplane-sdk",
+            "backplane-store",
+            "diesel",
+            "http",
+            "hyper",
+            "hyper-util",
+            "jsonwebtoken",
+            "tonic",
+            "tower",
+            "wasmtime",
+        ],
+        reason: "events are policy: what they need from a store and from subscribers is a port",
+    },
+    Arrow {
         folder: "host/runtime",
         banned: &[
             "axum",
