@@ -1,0 +1,214 @@
+//! A delivery: some events on their way to one subscriber, and the step that their outcome makes.
+//!
+//! The events of a delivery are handled one after another, in their order, within one transaction: what a handled event
+//! wrote stays though a later one fails. At the first that fails the delivery ends. The step is worked out here, without
+//! I/O, between the handler's return and the commit.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::{
+    event::{Event, Seq},
+    lane::Lane,
+    retry::RetryPolicy,
+    step::{CursorStep, RetryStep, Step},
+    subscription::{DeadLetter, Epoch, Problem, RetryRow, SubscriptionId, SubscriptionName},
+    time::UnixMs,
+};
+
+/// The dispatcher's number for a piece of work on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticket(pub(crate) u64);
+
+/// Some events on their way to one subscriber.
+#[derive(Debug)]
+pub struct Delivery {
+    /// Its number.
+    pub ticket: Ticket,
+    /// Who gets them.
+    pub name: SubscriptionName,
+    /// The events, at least one, in the order in which they are to be handled.
+    pub items: Vec<Item>,
+    pub(crate) subscription: SubscriptionId,
+    pub(crate) epoch: Epoch,
+    pub(crate) attempts_max: u32,
+    pub(crate) retry: RetryPolicy,
+    /// Picks the delay, if one is needed.
+    pub(crate) random: u64,
+    /// When it began, by the dispatcher's clock.
+    pub(crate) began: UnixMs,
+    pub(crate) way: Way,
+}
+
+/// An event of a delivery.
+#[derive(Debug, Clone)]
+pub struct Item {
+    /// The event.
+    pub event: Arc<Event>,
+    /// Which attempt this is, from 1.
+    pub attempt: u32,
+}
+
+/// Where the events of a delivery come from.
+#[derive(Debug)]
+pub(crate) enum Way {
+    /// The log.
+    Lane {
+        lane: Lane,
+        /// Where the cursor stands.
+        from: Seq,
+        /// Where it goes when every event is handled.
+        to: Seq,
+        /// Events in between that have to wait behind one of their key.
+        held: Vec<RetryRow>,
+    },
+    /// Rows of retries, all of one key.
+    Chain,
+}
+
+/// Why an event was not handled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// What that means for it.
+    pub kind: FailureKind,
+    /// What is kept of it.
+    pub problem: Problem,
+}
+
+/// What a failure means for an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FailureKind {
+    /// It is tried again. Also where the handler ran out of time: what it waited for may be faster next time.
+    Retry {
+        /// After this time, where the handler said so.
+        after: Option<Duration>,
+    },
+    /// It is a dead letter at once.
+    Final,
+    /// The handler trapped, exited or ran out of memory: it is tried again, and a subscription whose events all do that
+    /// is paused.
+    Trap,
+}
+
+/// What came of a delivery: the step to commit, and what the dispatcher learns from it.
+#[derive(Debug, Clone)]
+pub struct Conclusion {
+    /// To be applied in the commit that holds what the handled events wrote.
+    pub step: Step,
+    /// How many events were handled.
+    pub(crate) handled: usize,
+    /// The event that trapped.
+    pub(crate) trapped: Option<Seq>,
+}
+
+/// What became of a piece of work.
+#[derive(Debug, Clone)]
+pub enum Settled {
+    /// It is committed, and on disk.
+    Committed(Conclusion),
+    /// The store refused its step. Nothing is committed.
+    Stale,
+    /// It could not be tried, or not be committed, for a reason that is not the events': the plugin is busy or not live,
+    /// the store is full or unavailable. Nothing is committed, and it counts as no attempt.
+    Postponed,
+    /// Nobody can say whether it is committed.
+    Unknown,
+}
+
+impl Delivery {
+    /// Works out the step: the first `handled` events are handled, and the one after them failed, if `failure` says so.
+    ///
+    /// Without a failure the rest was not tried, and is delivered again. `took` is the time since the delivery came, by a
+    /// clock that nobody sets: the dispatcher's own goes on evenly, whatever the time of day does.
+    pub fn conclude(&self, handled: usize, failure: Option<Failure>, took: Duration) -> Conclusion {
+        let now = self.began.after(took);
+        let handled = handled.min(self.items.len());
+        let failed = failure.and_then(|failure| Some((self.items.get(handled)?, failure)));
+        let trapped = failed.as_ref().filter(|(_, failure)| failure.kind == FailureKind::Trap);
+        let trapped = trapped.map(|(item, _)| item.event.seq);
+        let mut step = Step::new(self.subscription, self.epoch);
+        match &self.way {
+            Way::Lane { lane, from, to, held } => {
+                let tried = handled + usize::from(failed.is_some());
+                let to = if tried == self.items.len() { *to } else { self.last_tried(tried, *from) };
+                step.cursors.push(CursorStep { lane: *lane, from: *from, to });
+                step.retries.extend(held.iter().filter(|row| row.seq <= to).cloned().map(RetryStep::Insert));
+            }
+            Way::Chain => {
+                let rows = self.items.iter().take(handled).map(|item| RetryStep::Remove(item.row()));
+                step.retries.extend(rows);
+            }
+        }
+        if let Some((item, failure)) = failed {
+            self.fail(item, failure, now, &mut step);
+        }
+        Conclusion { step, handled, trapped }
+    }
+
+    /// Returns where a cursor goes when only the first `tried` events are behind it.
+    fn last_tried(&self, tried: usize, from: Seq) -> Seq {
+        let last = tried.checked_sub(1).and_then(|index| self.items.get(index));
+        last.map_or(from, |item| item.event.seq)
+    }
+
+    fn fail(&self, item: &Item, failure: Failure, now: UnixMs, step: &mut Step) {
+        let Failure { kind, problem } = failure;
+        let before = item.row();
+        let is_last = kind == FailureKind::Final || item.attempt >= self.attempts_max;
+        if is_last {
+            let dead =
+                DeadLetter { seq: before.seq, key: before.key.clone(), attempts: item.attempt, at: now, problem };
+            step.dead_letters.push(dead);
+            if matches!(self.way, Way::Chain) {
+                step.retries.push(RetryStep::Remove(before));
+            }
+            return;
+        }
+        let asked = match kind {
+            FailureKind::Retry { after } => after,
+            FailureKind::Final | FailureKind::Trap => None,
+        };
+        let due = now.after(self.retry.delay(item.attempt, asked, self.random));
+        let row = RetryRow { attempts: item.attempt, due, problem: Some(problem), ..before };
+        step.retries.push(match self.way {
+            Way::Lane { .. } => RetryStep::Insert(row),
+            Way::Chain => RetryStep::Replace { attempts: item.attempt - 1, row },
+        });
+    }
+}
+
+impl Item {
+    /// Returns the row of retries that this attempt found, or would have.
+    fn row(&self) -> RetryRow {
+        RetryRow {
+            seq: self.event.seq,
+            key: self.event.key.clone(),
+            attempts: self.attempt.saturating_sub(1),
+            due: UnixMs(0),
+            problem: None,
+        }
+    }
+}
+
+impl Failure {
+    /// The event is tried again, after `after` where the handler said so.
+    pub fn retry(after: Option<Duration>, problem: Problem) -> Self {
+        Self { kind: FailureKind::Retry { after }, problem }
+    }
+
+    /// The event is a dead letter at once.
+    pub fn fatal(problem: Problem) -> Self {
+        Self { kind: FailureKind::Final, problem }
+    }
+
+    /// The handler trapped.
+    pub fn trap(problem: Problem) -> Self {
+        Self { kind: FailureKind::Trap, problem }
+    }
+}
+
+impl Conclusion {
+    /// A step without a handler.
+    pub(crate) fn of(step: Step) -> Self {
+        Self { step, handled: 0, trapped: None }
+    }
+}

@@ -1,0 +1,7 @@
+//! The dispatcher in a world whose time the test moves.
+
+mod fairness;
+mod random_worlds;
+mod retries;
+mod simulation;
+mod subscriptions;
