@@ -68,7 +68,7 @@ fn main() {
         let mut runs: Vec<_> = (0..ROUNDS).map(|_| run(producers)).collect();
         runs.sort_unstable();
         let rate = |took: Duration| ITEMS as f64 / took.as_secs_f64();
-        let (best, median) = (runs[0], runs[ROUNDS / 2]);
+        let (Some(best), Some(median)) = (runs.first(), runs.get(ROUNDS / 2)) else { continue };
         println!("{producers:>9}  {:>16.0}  {:>16.0}  {:>12}", rate(median.0), rate(best.0), median.1);
     }
 }

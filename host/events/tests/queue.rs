@@ -3,6 +3,7 @@
 //! Miri runs these too, with fewer rounds, and sees what the processor at hand would forgive.
 
 use std::{
+    collections::HashMap,
     sync::{Arc, Barrier},
     thread,
 };
@@ -38,11 +39,11 @@ fn run(limits: QueueLimits) -> (u64, u64) {
         .collect();
     let (taken, lost) = block_on(async {
         let (mut taken, mut lost) = (0, 0);
-        let mut last = [None; PRODUCERS as usize];
+        let mut last = HashMap::new();
         while taken + lost < PRODUCERS * ROUNDS {
             match consumer.next().await {
                 Next::Item((number, round)) => {
-                    let before = last[usize::try_from(number).expect("small")].replace(round);
+                    let before = last.insert(number, round);
                     assert!(before < Some(round), "{round} of {number} came after {before:?}");
                     taken += 1;
                 }

@@ -4,6 +4,7 @@
 //! that promises less: a pushed item becomes visible with a release store and no fence. What holds here holds without
 //! help from crossbeam. tokio's `Notify` is replaced by loom's, which keeps one permit as it does.
 
+#![expect(clippy::duplicate_mod, reason = "once as it is, and once without its fences")]
 #![expect(dead_code, reason = "the queue has more than the model calls")]
 #![expect(unreachable_pub, reason = "the queue is compiled as a private module here")]
 
@@ -106,7 +107,7 @@ mod unfenced {
 fn finish<F: Future>(future: F) -> F::Output {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(output) => output,
-        Poll::Pending => panic!("the parts of the model wait within the poll"),
+        Poll::Pending => unreachable!("the parts of the model wait within the poll"),
     }
 }
 
