@@ -3,8 +3,8 @@
 //! One request looks at one immutable [`RouteTable`] and runs to its end on the generation that it found there,
 //! whatever is published meanwhile. Nothing here takes a lock or touches a database, but for a request with an
 //! `Idempotency-Key`, and for a credential that was not seen for a minute. The path is looked up first, then it is asked
-//! who calls, whether they may, and whether they come too often, so that nobody learns more than they may. The body is read whole, within the route's bounds, before a permit or an instance is taken: a slow
-//! client holds neither.
+//! who calls, whether they may, and whether they come too often, so that nobody learns more than they may. The body is
+//! read whole, within the route's bounds, before a permit or an instance is taken: a slow client holds neither.
 
 mod failure;
 mod idempotency;
