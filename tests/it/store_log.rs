@@ -11,7 +11,8 @@ use std::{
 use serde_json::{Value, json};
 
 use crate::harness::{
-    Answer, Connection, Server, Setup, StopOnDrop, Stopwatch, backplane, check_neighbour, wait_until,
+    Answer, Connection, Database, PATIENCE, Server, Setup, StopOnDrop, Stopwatch, backplane, check_neighbour, reading,
+    wait_until,
 };
 
 const BOUND: u64 = 16 << 20;
@@ -88,7 +89,7 @@ fn reads_that_overlap_without_end_do_not_make_the_log_grow() {
         (longest, slowest_write.max(slowest.expect("there are readers")))
     });
     assert!(longest < BOUND, "the log had {longest} bytes");
-    assert!(slowest < Duration::from_secs(10), "somebody waited {slowest:?}");
+    assert!(slowest < PATIENCE, "somebody waited {slowest:?}");
     server.check_health();
 }
 
@@ -101,7 +102,7 @@ fn a_call_that_reads_for_long_is_ended_when_the_log_is_at_its_bound_and_nobody_e
         .chain(pause_and_read.into_iter().cycle().take(140))
         .collect();
     thread::scope(|scope| {
-        let slow = scope.spawn(|| server.get(&crate::harness::reading(&steps)));
+        let slow = scope.spawn(|| server.get(&reading(&steps)));
         server.wait_for_log("has read");
         let (longest, _) = write(&server, 3 * BOUND);
         // What is written at once comes on top.
@@ -138,7 +139,7 @@ fn an_export_that_nobody_reads_on_does_not_hold_the_log() {
 #[test]
 fn the_log_starts_anew_after_another_program_has_read() {
     let server = start();
-    let mut other = crate::harness::Database::open(&server.data());
+    let mut other = Database::open(&server.data());
     other.run("BEGIN; SELECT count(*) FROM kv");
     let (longest, _) = write(&server, 2 * BOUND);
     assert!(longest > BOUND, "the log had {longest} bytes");

@@ -64,6 +64,7 @@ impl ReadConnection {
             Held::Gone(why) => Err(gone(*why)),
             Held::Connection(connection) => query(connection).map_err(|error| {
                 *held = Held::Gone(Gone::Failed);
+                self.opened.store(NEVER, Ordering::SeqCst);
                 error.into()
             }),
         }

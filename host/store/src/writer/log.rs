@@ -26,7 +26,8 @@ use crate::{
 const COPIES: u64 = 64;
 /// Of the bound, the length at which the writer stands still for the first time.
 const FIRST: u64 = 16;
-/// How long it waits then for snapshots to end, and that for [`ROUNDS`] and one more at most. At the bound it is [`FIRST`] times as much.
+/// How long it waits then for snapshots to end, in each of its [`ROUNDS`] and once after them. At the bound it is [`FIRST`]
+/// times as much.
 const FIRST_PATIENCE: Duration = Duration::from_millis(50);
 /// How long it waits besides for the queries that run in snapshots which are to be ended.
 const QUERY_PATIENCE: Duration = Duration::from_millis(200);
@@ -182,11 +183,7 @@ impl Log {
         };
         if ended > 0 {
             let bytes = self.bytes;
-            tracing::warn!(
-                bytes,
-                snapshots = ended,
-                "the log has reached its bound: calls that read for long are ended"
-            );
+            tracing::warn!(bytes, snapshots = ended, "the log has reached its bound: calls that read for long fail");
         }
         are_ended
     }
