@@ -209,7 +209,7 @@ impl Generation {
             let _clock = this.host.ticker.running();
             let start = this.start_context(format!("init-{}", this.manifest.name));
             let instance = this.blueprint.instantiate(&this.host, start).await.map_err(InvokeError::from)?;
-            this.put(instance);
+            this.put(Box::new(instance));
             Ok(())
         };
         let budget = Budget { deadline, cpu: self.host.limits.init_timeout * 2 };
@@ -228,8 +228,8 @@ impl fmt::Debug for Generation {
 /// Gives instances back that nobody called for a while, for as long as the generation exists.
 async fn sweep(generation: Weak<Generation>, idle_timeout: Duration) {
     loop {
-        tokio::time::sleep(idle_timeout / 2).await;
+        tokio::time::sleep(idle_timeout).await;
         let Some(generation) = generation.upgrade() else { return };
-        generation.pool.sweep(idle_timeout);
+        generation.pool.sweep();
     }
 }

@@ -25,7 +25,7 @@ pub(crate) struct Host {
     pub(crate) threads: usize,
     /// Rights to run a call.
     pub(crate) running: Arc<Permits>,
-    /// Rights to keep an instance without a call.
+    /// Rights to keep an instance between calls.
     pub(crate) idle: Arc<Permits>,
     /// Linear memory of all instances together.
     pub(crate) memory: Arc<ByteBudget>,

@@ -17,6 +17,7 @@ use crate::{
     limits::PluginLimits,
     manifest::Transaction as Mode,
     memory::MemoryLimiter,
+    pool::Seat,
     state::{InstanceState, PluginEnv},
     transaction::{Draft, Scope},
 };
@@ -52,6 +53,8 @@ pub(crate) struct Instance {
     http: Option<http_handler::Guest>,
     calls: u32,
     memory_bytes_at_start: usize,
+    /// The pool's, once it has been kept there.
+    pub(crate) seat: Option<Seat>,
 }
 
 /// What a call did with its plugin's state.
@@ -69,7 +72,7 @@ impl Blueprint {
         match self.start(&mut store).await {
             Ok((http, Ok(()))) => {
                 let memory_bytes_at_start = store.data().memory.held_bytes();
-                Ok(Instance { store, http, calls: 0, memory_bytes_at_start })
+                Ok(Instance { store, http, calls: 0, memory_bytes_at_start, seat: None })
             }
             Ok((_, Err(problem))) => Err(InstantiateError::Refused(problem)),
             Err(error) => {

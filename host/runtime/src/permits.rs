@@ -15,6 +15,8 @@ use tokio::sync::Notify;
 pub(crate) struct Permits {
     free: AtomicUsize,
     total: usize,
+    /// Callers that wait, or are about to.
+    waiting: AtomicUsize,
     returned: Notify,
 }
 
@@ -24,7 +26,7 @@ pub(crate) struct Permit(Arc<Permits>);
 
 impl Permits {
     pub(crate) fn new(total: usize) -> Arc<Self> {
-        Arc::new(Self { free: AtomicUsize::new(total), total, returned: Notify::new() })
+        Arc::new(Self { free: AtomicUsize::new(total), total, waiting: AtomicUsize::new(0), returned: Notify::new() })
     }
 
     /// Returns how many permits are taken.
@@ -43,6 +45,7 @@ impl Permits {
     /// # Cancel safety
     /// Dropping the future gives up the place in the queue and loses no permit.
     pub(crate) async fn acquire(self: &Arc<Self>) -> Permit {
+        let _waiting = Waiting::enter(&self.waiting);
         loop {
             let returned = self.returned.notified();
             tokio::pin!(returned);
@@ -58,10 +61,29 @@ impl Permits {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        // `SeqCst` here and in `try_acquire`: a waiter enters the queue and then looks for a permit, this side
-        // returns the permit and then looks for a waiter, so one of the two sees the other.
+        // `SeqCst` here, in `Waiting` and in `try_acquire`: a waiter says so and then looks for a permit, this side
+        // returns the permit and then looks for a waiter, so one of the two sees the other. Nobody writes where nobody
+        // waits.
         self.0.free.fetch_add(1, Ordering::SeqCst);
-        self.0.returned.notify_one();
+        if self.0.waiting.load(Ordering::SeqCst) > 0 {
+            self.0.returned.notify_one();
+        }
+    }
+}
+
+/// A caller that waits, counted until it goes.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn enter(waiting: &'a AtomicUsize) -> Self {
+        waiting.fetch_add(1, Ordering::SeqCst);
+        Self(waiting)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
 

@@ -4,19 +4,16 @@
 //! cleared it. Everything here is lock-free; two callers never meet in one instance.
 //!
 //! Each thread has a place of its own for the instance that it put away last, whose memory is still in its
-//! processor's cache. What does not fit there stands in a common queue.
+//! processor's cache. What does not fit there stands in a common queue. An instance keeps its [`Seat`] while it is out
+//! for a call, so that taking it and putting it back is one exchange of a pointer each.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, AtomicUsize, Ordering},
 };
 
 use crossbeam_queue::ArrayQueue;
 use crossbeam_utils::{CachePadded, atomic::AtomicCell};
-use tokio::time::Instant;
 
 use crate::{
     instance::Instance,
@@ -24,23 +21,28 @@ use crate::{
 };
 
 /// A place for one instance. A pointer, so that swapping it takes no lock.
-type Place = CachePadded<AtomicCell<Option<Box<Ready>>>>;
+type Place = CachePadded<AtomicCell<Option<Box<Instance>>>>;
 
-struct Ready {
-    instance: Instance,
-    since: Instant,
-    /// The right to stand here, from all plugins' common stock.
+/// The right to stand in a pool, given back when it is dropped.
+pub(crate) struct Seat {
+    /// The pool's.
+    kept: Arc<AtomicUsize>,
+    /// The sweep after which the instance was put away last.
+    since: u32,
+    /// From all plugins' common stock.
     _idle: Permit,
 }
 
 /// A bounded stock of ready instances.
 pub(crate) struct Pool {
     own: Box<[Place]>,
-    common: ArrayQueue<Box<Ready>>,
-    /// Instances in `own` and `common` together.
-    kept: AtomicUsize,
+    common: ArrayQueue<Box<Instance>>,
+    /// Seats that are taken.
+    kept: Arc<AtomicUsize>,
     capacity: usize,
     idle: Arc<Permits>,
+    /// Counts the sweeps: a clock that costs a call nothing.
+    sweeps: AtomicU32,
 }
 
 impl Pool {
@@ -48,13 +50,12 @@ impl Pool {
     pub(crate) fn new(capacity: usize, threads: usize, idle: Arc<Permits>) -> Self {
         let capacity = capacity.max(1);
         let own = (0..threads.max(1)).map(|_| Place::default()).collect();
-        Self { own, common: ArrayQueue::new(capacity), kept: AtomicUsize::new(0), capacity, idle }
+        let common = ArrayQueue::new(capacity);
+        Self { own, common, kept: Arc::default(), capacity, idle, sweeps: AtomicU32::new(0) }
     }
 
-    pub(crate) fn take(&self) -> Option<Instance> {
-        let ready = self.own_place().and_then(AtomicCell::take).or_else(|| self.common.pop())?;
-        self.kept.fetch_sub(1, Ordering::Relaxed);
-        Some(ready.instance)
+    pub(crate) fn take(&self) -> Option<Box<Instance>> {
+        self.own_place().and_then(AtomicCell::take).or_else(|| self.common.pop())
     }
 
     /// Returns whether another instance would be kept.
@@ -63,25 +64,30 @@ impl Pool {
     }
 
     /// Keeps `instance`, or drops it when there is no room.
-    pub(crate) fn put(&self, instance: Instance) {
-        let Some(idle) = self.idle.try_acquire() else { return };
-        if self.kept.fetch_add(1, Ordering::Relaxed) >= self.capacity {
-            self.kept.fetch_sub(1, Ordering::Relaxed);
-            return;
-        }
-        let ready = Box::new(Ready { instance, since: Instant::now(), _idle: idle });
+    pub(crate) fn put(&self, mut instance: Box<Instance>) {
+        let Some(mut seat) = instance.seat.take().or_else(|| self.seat()) else { return };
+        seat.since = self.sweeps.load(Ordering::Relaxed);
+        instance.seat = Some(seat);
         let displaced = match self.own_place() {
-            Some(place) => place.swap(Some(ready)),
-            None => Some(ready),
+            Some(place) => place.swap(Some(instance)),
+            None => Some(instance),
         };
         if let Some(displaced) = displaced {
             self.keep_in_common(displaced);
         }
     }
 
-    /// Drops the instances that have stood here for longer than `timeout`.
-    pub(crate) fn sweep(&self, timeout: Duration) {
-        self.retain(|ready| ready.since.elapsed() < timeout);
+    fn seat(&self) -> Option<Seat> {
+        let idle = self.idle.try_acquire()?;
+        let one_more = |kept: usize| (kept < self.capacity).then_some(kept + 1);
+        self.kept.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).ok()?;
+        Some(Seat { kept: Arc::clone(&self.kept), since: 0, _idle: idle })
+    }
+
+    /// Drops the instances that have stood here since before the last sweep.
+    pub(crate) fn sweep(&self) {
+        let last = self.sweeps.fetch_add(1, Ordering::Relaxed);
+        self.retain(|seat| seat.since == last);
     }
 
     pub(crate) fn clear(&self) {
@@ -89,26 +95,28 @@ impl Pool {
     }
 
     /// Looks at every instance once; what stays goes to the common queue.
-    fn retain(&self, stays: impl Fn(&Ready) -> bool) {
+    fn retain(&self, stays: impl Fn(&Seat) -> bool) {
         let common: Vec<_> = std::iter::from_fn(|| self.common.pop()).take(self.capacity).collect();
-        for ready in self.own.iter().filter_map(|place| place.take()).chain(common) {
-            if stays(&ready) {
-                self.keep_in_common(ready);
-            } else {
-                self.kept.fetch_sub(1, Ordering::Relaxed);
+        for instance in self.own.iter().filter_map(|place| place.take()).chain(common) {
+            if instance.seat.as_ref().is_some_and(&stays) {
+                self.keep_in_common(instance);
             }
         }
     }
 
-    fn keep_in_common(&self, ready: Box<Ready>) {
-        // `kept` bounds both together, so the queue has room.
-        if self.common.push(ready).is_err() {
-            self.kept.fetch_sub(1, Ordering::Relaxed);
-        }
+    fn keep_in_common(&self, instance: Box<Instance>) {
+        // Everything here has a seat, so the queue has room.
+        drop(self.common.push(instance));
     }
 
-    fn own_place(&self) -> Option<&AtomicCell<Option<Box<Ready>>>> {
+    fn own_place(&self) -> Option<&AtomicCell<Option<Box<Instance>>>> {
         self.own.get(thread_number() % self.own.len()).map(|place| &**place)
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.kept.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -45,7 +45,7 @@ impl Generation {
     }
 
     /// Returns an instance for a call.
-    pub(crate) async fn instance(&self, request_id: &str) -> Result<Instance, InvokeError> {
+    pub(crate) async fn instance(&self, request_id: &str) -> Result<Box<Instance>, InvokeError> {
         match self.pool.take() {
             Some(instance) => Ok(instance),
             None => self.new_instance(request_id).await,
@@ -53,16 +53,17 @@ impl Generation {
     }
 
     /// Returns an instance that never ran a call.
-    pub(crate) async fn unused_instance(&self, request_id: &str) -> Result<Instance, InvokeError> {
+    pub(crate) async fn unused_instance(&self, request_id: &str) -> Result<Box<Instance>, InvokeError> {
         match self.mode {
             InstanceMode::Fresh => self.instance(request_id).await,
             InstanceMode::Reused => self.new_instance(request_id).await,
         }
     }
 
-    async fn new_instance(&self, request_id: &str) -> Result<Instance, InvokeError> {
+    async fn new_instance(&self, request_id: &str) -> Result<Box<Instance>, InvokeError> {
         let start = self.start_context(request_id.to_owned());
-        Box::pin(self.blueprint.instantiate(&self.host, start)).await.map_err(InvokeError::from)
+        let made = Box::pin(self.blueprint.instantiate(&self.host, start)).await;
+        made.map(Box::new).map_err(InvokeError::from)
     }
 
     /// Runs the handler once, and puts the instance away.
@@ -70,7 +71,7 @@ impl Generation {
         self: &Arc<Self>,
         admission: Admission,
         // After `admission`, so that it is dropped before: permits bound how many instances there are.
-        mut instance: Instance,
+        mut instance: Box<Instance>,
         request: &Request,
         call: CallContext,
         scope: Scope,
@@ -98,7 +99,7 @@ impl Generation {
     }
 
     /// Takes an instance back whose call returned. What costs time happens after the response has left.
-    fn check_in(self: &Arc<Self>, mut instance: Instance, admission: Admission) {
+    fn check_in(self: &Arc<Self>, mut instance: Box<Instance>, admission: Admission) {
         let keep = self.mode == InstanceMode::Reused
             && !self.retired.load(Ordering::Acquire)
             && instance.end_call(&self.blueprint.limits);
@@ -109,12 +110,12 @@ impl Generation {
         }
     }
 
-    async fn replace(self: Arc<Self>, used: Instance, admission: Admission) {
+    async fn replace(self: Arc<Self>, used: Box<Instance>, admission: Admission) {
         drop(used);
         if self.mode == InstanceMode::Fresh && self.blueprint.lifecycle.is_none() && self.pool.has_room() {
             // Without an `init` no code of the guest's runs here that could take long.
             match self.blueprint.instantiate(&self.host, CallContext::idle()).await {
-                Ok(instance) => self.put(instance),
+                Ok(instance) => self.put(Box::new(instance)),
                 Err(error) => tracing::debug!(plugin = %self.manifest.name, ?error, "no instance made ready"),
             }
         }
@@ -127,7 +128,7 @@ impl Generation {
         CallContext { request_id, deadline, ..CallContext::idle() }
     }
 
-    pub(super) fn put(&self, instance: Instance) {
+    pub(super) fn put(&self, instance: Box<Instance>) {
         if !self.retired.load(Ordering::Acquire) {
             self.pool.put(instance);
         }
