@@ -1,7 +1,7 @@
 //! What one run of a handler reads from: a space as it was at one moment.
 //!
-//! The moment is a read transaction of SQLite, so nothing that is committed later shows. Rows whose time is over by the
-//! call's clock are absent.
+//! The moment is that of the first query, which begins a read transaction of SQLite, so nothing that is committed later
+//! shows. Rows whose time is over by the call's clock are absent.
 //!
 //! As long as it is open the log beside the database cannot start anew. One that is open when the log has reached its
 //! bound, and for longer than the writer then waits, is ended by the writer: what is read afterwards fails.
@@ -20,7 +20,7 @@ use crate::{
     readers::{Reader, Readers},
     replies::{self, Reply, ReplyKey},
     space::Space,
-    statement::{Begin, Rollback, Touch},
+    statement::{Begin, Rollback},
 };
 
 /// A space as it was at one moment. Gives its reader back when it is dropped.
@@ -42,10 +42,8 @@ impl Snapshot {
         // Loaded before the transaction takes its snapshot: it sees at least what was committed then.
         let sequence = committed.load(Ordering::SeqCst);
         let snapshot = Self { reader, plugin_id: space.id(), sequence, now_ms };
-        snapshot.reader.read(|connection| {
-            Begin.execute(connection)?;
-            Touch.get_result::<i64>(connection).optional()
-        })?;
+        // The first query takes the snapshot, which comes at once: there is no other reason to open one.
+        snapshot.reader.read(|connection| Begin.execute(connection))?;
         Ok(snapshot)
     }
 

@@ -75,8 +75,6 @@ statements! {
     Begin = "BEGIN DEFERRED";
     /// Ends a transaction.
     Rollback = "ROLLBACK";
-    /// Reads next to nothing, so that the transaction takes its snapshot now.
-    Touch = "SELECT 1 FROM counters WHERE 0" -> BigInt;
     /// Begins a part of a batch that can be undone.
     Savepoint = "SAVEPOINT job";
     /// Keeps it.

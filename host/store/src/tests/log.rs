@@ -125,6 +125,7 @@ fn a_snapshot_that_does_not_end_is_ended_at_the_bound_and_no_other_is() {
     let (space, over) = (fixture.space("a"), AtomicBool::new(false));
     fixture.write(&space, vec![set("0", "before")]);
     let mut forgotten = fixture.snapshot(&space, 0);
+    assert!(forgotten.get(BUCKET, b"0").unwrap().is_some());
     std::thread::scope(|scope| {
         let reader = scope.spawn(|| overlap(&fixture, &space, &over));
         // It holds on for as long as there is room.

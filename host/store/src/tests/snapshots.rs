@@ -15,6 +15,7 @@ fn shows_one_moment_whatever_is_committed_later() {
     let space = fixture.space("a");
     fixture.write(&space, vec![set("x", "1"), set("y", "1")]);
     let mut before = fixture.snapshot(&space, 0);
+    assert_eq!(before.get(BUCKET, b"z").unwrap(), None);
     fixture.write(&space, vec![set("x", "2"), delete("y"), set("z", "2")]);
     assert_eq!(before.get(BUCKET, b"x").unwrap().unwrap().value, b"1");
     let all = before.list(BUCKET, &KeyRange::all(), Order::Ascending, 10, 1000).unwrap();
@@ -24,12 +25,16 @@ fn shows_one_moment_whatever_is_committed_later() {
 }
 
 #[test]
-fn is_of_the_moment_when_it_was_opened() {
+fn is_of_the_moment_of_its_first_read() {
     let fixture = Fixture::new();
     let space = fixture.space("a");
     let mut before = fixture.snapshot(&space, 0);
+    let mut after = fixture.snapshot(&space, 0);
+    assert_eq!(before.get(BUCKET, b"y").unwrap(), None);
     fixture.write(&space, vec![set("x", "1")]);
     assert_eq!(before.get(BUCKET, b"x").unwrap(), None);
+    assert!(after.get(BUCKET, b"x").unwrap().is_some());
+    assert!(after.sequence() < after.get(BUCKET, b"x").unwrap().unwrap().version);
 }
 
 #[test]
