@@ -5,7 +5,10 @@ use std::{fmt, time::Duration};
 use backplane_runtime::{InvokeError, Problem, keyspace::CommitError};
 
 use super::{Target, response::ResponseFault};
-use crate::problem::{ApiError, codes};
+use crate::{
+    identity::challenge,
+    problem::{ApiError, codes},
+};
 
 /// Longest message of a guest's problem, in bytes.
 const MESSAGE_BYTES_MAX: usize = 1024;
@@ -114,7 +117,7 @@ pub(super) fn from_problem(mut problem: Problem) -> ApiError {
     let valid = (1..=CODE_BYTES_MAX).contains(&problem.code.len()) && problem.code.bytes().all(allowed);
     let code = if valid { problem.code } else { "plugin_error".to_owned() };
     problem.message.truncate(problem.message.floor_char_boundary(MESSAGE_BYTES_MAX));
-    ApiError::from_plugin(problem.status, code, problem.message)
+    challenge::completed(ApiError::from_plugin(problem.status, code, problem.message))
 }
 
 fn in_place<E: std::error::Error + 'static>(target: &Target, backtrace: Vec<String>, source: E) -> CallFailed<E> {

@@ -4,6 +4,8 @@ use axum::{body::Body, response::Response};
 use backplane_runtime::Response as GuestResponse;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
+use crate::identity::challenge;
+
 /// Most header lines of one response.
 const HEADERS_MAX: usize = 64;
 /// Most bytes of names and values together.
@@ -46,6 +48,7 @@ pub(super) fn from_guest(answer: GuestResponse) -> Result<Response, ResponseFaul
     let mut response = Response::new(Body::from(answer.body));
     *response.status_mut() = check_status(answer.status)?;
     *response.headers_mut() = check_headers(answer.headers)?;
+    challenge::complete(&mut response);
     Ok(response)
 }
 

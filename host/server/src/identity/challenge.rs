@@ -4,8 +4,9 @@
 
 use std::time::Duration;
 
+use axum::response::Response;
 use backplane_auth::{Access, AuthenticateError, Decision, Names, Principal};
-use http::{HeaderValue, header::WWW_AUTHENTICATE};
+use http::{HeaderValue, StatusCode, header::WWW_AUTHENTICATE};
 
 use crate::problem::{ApiError, ApiResult, codes};
 
@@ -52,6 +53,22 @@ pub fn insufficient_scope(needed: &Names) -> ApiError {
     match HeaderValue::try_from(challenge) {
         Ok(challenge) => error.with_header(WWW_AUTHENTICATE, challenge),
         Err(_) => error,
+    }
+}
+
+/// Says with a plugin's own 401 what to bring, where the plugin does not: a 401 without a challenge is none
+/// (RFC 9110 §15.5.2).
+pub fn complete(response: &mut Response) {
+    if response.status() == StatusCode::UNAUTHORIZED && !response.headers().contains_key(WWW_AUTHENTICATE) {
+        response.headers_mut().insert(WWW_AUTHENTICATE, BEARER);
+    }
+}
+
+/// Does the same for a plugin's problem.
+pub fn completed(problem: ApiError) -> ApiError {
+    match problem.status() {
+        StatusCode::UNAUTHORIZED => problem.with_header(WWW_AUTHENTICATE, BEARER),
+        _ => problem,
     }
 }
 
@@ -147,6 +164,22 @@ mod tests {
         check(refused(Some(&caller(&["clerk"], &["a"]))), 403, "insufficient_scope", Some(challenge));
         assert!(require(&access, Some(&caller(&["clerk"], &["a", "b", "c"]))).is_ok());
         assert!(require(&Access::Public, None).is_ok());
+    }
+
+    #[test]
+    fn a_plugins_401_says_what_to_bring() {
+        let challenge_of = |status: u16, own: Option<&'static str>| {
+            let mut response = StatusCode::from_u16(status).expect("a status").into_response();
+            response.headers_mut().extend(own.map(|own| (WWW_AUTHENTICATE, HeaderValue::from_static(own))));
+            complete(&mut response);
+            response.headers().get(WWW_AUTHENTICATE).map(|value| value.to_str().expect("text").to_owned())
+        };
+        assert_eq!(challenge_of(401, None).as_deref(), Some("Bearer"));
+        assert_eq!(challenge_of(401, Some("Basic realm=\"x\"")).as_deref(), Some("Basic realm=\"x\""));
+        assert_eq!(challenge_of(403, None), None);
+        let problem = |status| completed(ApiError::from_plugin(status, "own".to_owned(), String::new()));
+        check(problem(401), 401, "own", Some("Bearer"));
+        check(problem(403), 403, "own", None);
     }
 
     #[test]
