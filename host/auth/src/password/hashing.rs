@@ -1,7 +1,8 @@
 //! Hashing beside the requests: bounded, on threads that give way, and the same work for everybody.
 //!
-//! A hash has a thread of low priority to itself: the operating system takes the processor from it whenever a request is
-//! ready, and making the thread costs a thousandth of the hash.
+//! A hash has a thread to itself, which costs a thousandth of the hash to make. The operating system lets it compute while
+//! nobody else wants to (`manner`). One processor is left to requests all the same: a hash takes the caches and the
+//! memory's bandwidth with it, which no priority gives back.
 //!
 //! A place is held from the start of a hash to its end, also when its caller is gone: a client that disconnects does
 //! not free a processor that still computes.
@@ -20,6 +21,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::{Semaphore, oneshot};
 
 use super::{
+    manner::Manners,
     phc::{self, Comparison},
     rules::{CheckedPassword, PASSWORD_BYTES_MAX, PasswordRules, WeakPassword},
 };
@@ -27,9 +29,6 @@ use crate::random::random_bytes;
 
 /// Most callers that wait for a place.
 const WAITING_MAX: usize = 64;
-
-/// `nice` value of the threads: about a tenth of a normal thread's weight.
-const NICE: i32 = 10;
 
 /// A password as it is stored: a PHC string.
 #[derive(Clone)]
@@ -102,6 +101,7 @@ pub fn hash_password(
 pub struct PasswordHashing {
     places: Arc<Semaphore>,
     waiting: AtomicUsize,
+    manners: Manners,
     random: SystemRandom,
     /// What is compared with when there is nobody: the hash of a password that nobody knows.
     nobody: HashedPassword,
@@ -111,20 +111,21 @@ pub struct PasswordHashing {
 struct Waiting<'a>(&'a AtomicUsize);
 
 impl PasswordHashing {
-    /// Hashes on as many threads at once as there are processors. Blocks for one hash.
+    /// Hashes on one thread less than there are processors, and on one at least. Blocks for one hash.
     ///
     /// # Errors
     /// When hashing fails: there is no randomness, or no memory.
     pub fn new(random: SystemRandom) -> Result<Self, HashPasswordError> {
-        let places = thread::available_parallelism().map_or(1, NonZero::get);
-        Self::with_places(places, random)
+        let processors = thread::available_parallelism().map_or(1, NonZero::get);
+        Self::with_places(processors.saturating_sub(1).max(1), random)
     }
 
     fn with_places(places: usize, random: SystemRandom) -> Result<Self, HashPasswordError> {
         let unknown = random_bytes::<32>(&random).map_err(|_no_randomness| HashPasswordError::Failed)?;
         let nobody = phc::hash(&unknown, &random).map_err(|phc::Failed| HashPasswordError::Failed)?;
         let nobody = HashedPassword(nobody);
-        Ok(Self { places: Arc::new(Semaphore::new(places)), waiting: AtomicUsize::new(0), random, nobody })
+        let places = Arc::new(Semaphore::new(places));
+        Ok(Self { places, waiting: AtomicUsize::new(0), manners: Manners::default(), random, nobody })
     }
 
     /// Hashes a password that may be chosen.
@@ -180,9 +181,9 @@ impl PasswordHashing {
             }
         };
         let (done, ended) = oneshot::channel();
+        let manners = self.manners.clone();
         let hash = move || {
-            lower_priority();
-            let result = work();
+            let result = manners.run(work);
             // Before the answer: who hears it finds the place free.
             drop(place);
             drop(done.send(result));
@@ -190,12 +191,6 @@ impl PasswordHashing {
         thread::Builder::new().name("password".to_owned()).spawn(hash).map_err(|_no_thread| Refused::Broken)?;
         ended.await.map_err(|_panicked| Refused::Broken)
     }
-}
-
-/// Lowers the priority of the calling thread, and of no other: on Linux each thread has its own (setpriority(2)).
-fn lower_priority() {
-    // Where it is refused, hashing competes as an equal.
-    let _refused = rustix::process::setpriority_process(None, NICE);
 }
 
 enum Refused {
