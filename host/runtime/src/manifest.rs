@@ -7,7 +7,10 @@
 mod access;
 mod path;
 mod route;
+mod schedule;
 mod setting;
+mod subscription;
+mod topic;
 
 use std::{borrow::Cow, fmt, time::Duration};
 
@@ -18,7 +21,11 @@ use crate::name::PluginName;
 pub use access::Access;
 pub use path::{PathPattern, Segment};
 pub use route::{Method, Route, Transaction};
+pub use schedule::{Missed, Schedule, Timing};
 pub use setting::{Setting, SettingKind};
+pub use subscription::Subscription;
+pub use topic::TopicPattern;
+pub(crate) use topic::is_topic;
 
 /// Longest manifest in bytes, whatever its form.
 pub const MANIFEST_BYTES_MAX: usize = 64 * 1024;
@@ -28,6 +35,12 @@ pub const API: ApiVersion = ApiVersion { major: 1, minor: 0 };
 
 /// Most routes of one plugin.
 const ROUTES_MAX: usize = 1000;
+/// Most patterns of topics that one plugin publishes.
+const PUBLISHES_MAX: usize = 100;
+/// Most subscriptions of one plugin.
+const SUBSCRIPTIONS_MAX: usize = 100;
+/// Most schedules of one plugin.
+const SCHEDULES_MAX: usize = 100;
 /// Most settings of one plugin.
 const SETTINGS_MAX: usize = 200;
 
@@ -115,6 +128,12 @@ pub struct Manifest {
     pub limits: WantedLimits,
     /// What it answers, in the order that `request.route` counts.
     pub routes: Vec<Route>,
+    /// Topics that it may publish events to.
+    pub publishes: Vec<TopicPattern>,
+    /// Events that it handles, in the order that `event.subscription` counts.
+    pub subscriptions: Vec<Subscription>,
+    /// What runs by the clock, in the order that `run.schedule` counts.
+    pub schedules: Vec<Schedule>,
     /// Settings that the operator may or must give.
     pub config: Vec<Setting>,
 }
@@ -214,10 +233,28 @@ struct Raw {
     #[serde(default)]
     routes: Vec<serde_json::Value>,
     #[serde(default)]
+    publishes: Vec<String>,
+    #[serde(default)]
+    subscriptions: Vec<serde_json::Value>,
+    #[serde(default)]
+    schedules: Vec<serde_json::Value>,
+    #[serde(default)]
     config: Vec<serde_json::Value>,
 }
 
-const FIELDS: &[&str] = &["api", "name", "version", "description", "instance", "limits", "routes", "config"];
+const FIELDS: &[&str] = &[
+    "api",
+    "name",
+    "version",
+    "description",
+    "instance",
+    "limits",
+    "routes",
+    "publishes",
+    "subscriptions",
+    "schedules",
+    "config",
+];
 
 fn from_value(value: serde_json::Value) -> Result<Parsed, ManifestError> {
     check_api(&value)?;
@@ -227,14 +264,22 @@ fn from_value(value: serde_json::Value) -> Result<Parsed, ManifestError> {
     let version = semver::Version::parse(&raw.version)
         .map_err(|e| ManifestError::invalid("version", format!("is not a semantic version: {e}")))?;
     check_length("description", &raw.description, 500)?;
-    check_count("routes", raw.routes.len(), ROUTES_MAX)?;
-    check_count("config", raw.config.len(), SETTINGS_MAX)?;
+    check_counts(&raw)?;
     check_limits(&raw.limits)?;
-    let routes = route::read_all(raw.routes, &mut warnings)?;
-    let config = setting::read_all(raw.config, &mut warnings)?;
-    let api = ApiVersion::parse(&raw.api).unwrap_or(API);
-    let Raw { description, instance, limits, .. } = raw;
-    Ok(Parsed { manifest: Manifest { api, name, version, description, instance, limits, routes, config }, warnings })
+    let manifest = Manifest {
+        api: ApiVersion::parse(&raw.api).unwrap_or(API),
+        name,
+        version,
+        description: raw.description,
+        instance: raw.instance,
+        limits: raw.limits,
+        routes: route::read_all(raw.routes, &mut warnings)?,
+        publishes: subscription::read_publishes(&raw.publishes)?,
+        subscriptions: subscription::read_all(raw.subscriptions, &mut warnings)?,
+        schedules: schedule::read_all(raw.schedules, &mut warnings)?,
+        config: setting::read_all(raw.config, &mut warnings)?,
+    };
+    Ok(Parsed { manifest, warnings })
 }
 
 /// Looks at `api` first: a manifest of a later major version may have another shape altogether.
@@ -246,6 +291,14 @@ fn check_api(value: &serde_json::Value) -> Result<(), ManifestError> {
         ManifestError::invalid("api", format!("must be text of the form `major.minor`, for example \"{API}\""))
     })?;
     if wanted.is_supported() { Ok(()) } else { Err(ManifestError::UnsupportedApi { wanted }) }
+}
+
+fn check_counts(raw: &Raw) -> Result<(), ManifestError> {
+    check_count("routes", raw.routes.len(), ROUTES_MAX)?;
+    check_count("publishes", raw.publishes.len(), PUBLISHES_MAX)?;
+    check_count("subscriptions", raw.subscriptions.len(), SUBSCRIPTIONS_MAX)?;
+    check_count("schedules", raw.schedules.len(), SCHEDULES_MAX)?;
+    check_count("config", raw.config.len(), SETTINGS_MAX)
 }
 
 fn check_limits(limits: &WantedLimits) -> Result<(), ManifestError> {

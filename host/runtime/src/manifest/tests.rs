@@ -103,6 +103,66 @@ fn refuses_a_default_of_another_type() {
 }
 
 #[test]
+fn reads_what_is_published_and_handled() {
+    let text = manifest(
+        r#","publishes":["orders.*","audit"],
+        "subscriptions":[{"pattern":"payments.settled"},{"pattern":"*","handler":"log","attempts":100}],
+        "schedules":[{"handler":"tidy","every_ms":300000,"missed":"once"},
+                     {"handler":"report","cron":"0 3 * * *","zone":"Europe/Berlin"},{"handler":"beat","cron":"@daily"}]"#,
+    );
+    let Parsed { manifest, warnings } = Manifest::from_json(text.as_bytes()).expect("the manifest is valid");
+    assert_eq!(warnings, Vec::<String>::new());
+    assert_eq!(manifest.publishes.iter().map(TopicPattern::as_str).collect::<Vec<_>>(), ["orders.*", "audit"]);
+    let handled = |n: usize| (manifest.subscriptions[n].handler.as_str(), manifest.subscriptions[n].attempts);
+    assert_eq!((handled(0), handled(1)), (("", 12), ("log", 100)));
+    let cron = |pattern: &str, zone: &str| Timing::Cron { pattern: pattern.to_owned(), zone: zone.to_owned() };
+    let schedule = |n: usize| (manifest.schedules[n].timing.clone(), manifest.schedules[n].missed);
+    assert_eq!(schedule(0), (Timing::Every { every: Duration::from_mins(5) }, Missed::Once));
+    assert_eq!(schedule(1), (cron("0 3 * * *", "Europe/Berlin"), Missed::Skip));
+    assert_eq!(schedule(2).0, cron("@daily", "UTC"));
+}
+
+#[test]
+fn writes_events_and_schedules_as_it_reads_them() {
+    let rest = r#","subscriptions":[{"pattern":"a.*","handler":"f","attempts":3}],"publishes":["b"],
+        "schedules":[{"handler":"g","every_ms":1000,"missed":"skip"},
+                     {"handler":"h","cron":"* * * * *","zone":"UTC","missed":"once"}]"#;
+    let given: serde_json::Value = serde_json::from_str(&manifest(rest)).expect("JSON");
+    let parsed = Manifest::from_json(manifest(rest).as_bytes()).expect("the manifest is valid").manifest;
+    let written = serde_json::to_value(parsed).expect("JSON");
+    for field in ["publishes", "subscriptions", "schedules"] {
+        assert_eq!(written[field], given[field], "{field}");
+    }
+}
+
+#[test]
+fn refuses_topics_subscriptions_and_schedules_that_cannot_be() {
+    let many = format!(r#""publishes":[{}]"#, vec![r#""a""#; PUBLISHES_MAX + 1].join(","));
+    for (rest, place) in [
+        (r#""publishes":["a.*.b"]"#, "publishes[0]"),
+        (&many, "`publishes` has 101"),
+        (r#""subscriptions":[{"handler":"f"}]"#, "subscriptions[0]"),
+        (r#""subscriptions":[{"pattern":"A"}]"#, "subscriptions[0].pattern"),
+        (r#""subscriptions":[{"pattern":"a"},{"pattern":"a"}]"#, "subscriptions[1]` lists `a` a second"),
+        (r#""subscriptions":[{"pattern":"a","attempts":0}]"#, "subscriptions[0].attempts"),
+        (r#""subscriptions":[{"pattern":"a","attempts":101}]"#, "subscriptions[0].attempts"),
+        (r#""schedules":[{"every_ms":1000}]"#, "schedules[0]"),
+        (r#""schedules":[{"handler":"","every_ms":1000}]"#, "schedules[0].handler"),
+        (r#""schedules":[{"handler":"f"}]"#, "one of `every_ms` and `cron`"),
+        (r#""schedules":[{"handler":"f","every_ms":1000,"cron":"* * * * *"}]"#, "one of `every_ms` and `cron`"),
+        (r#""schedules":[{"handler":"f","every_ms":999}]"#, "schedules[0].every_ms"),
+        (r#""schedules":[{"handler":"f","every_ms":31622400001}]"#, "schedules[0].every_ms"),
+        (r#""schedules":[{"handler":"f","cron":"x","missed":"twice"}]"#, "schedules[0]"),
+        (r#""schedules":[{"handler":"f","cron":"x"},{"handler":"f","cron":"y"}]"#, "schedules[1]` lists `f` a second"),
+    ] {
+        let verdict = check(&manifest(&format!(",{rest}")));
+        assert!(verdict.contains(place), "{rest}: {verdict}");
+    }
+    let odd = check(&manifest(r#","subscriptions":[{"pattern":"a","colour":1}],"schedules":[]"#));
+    assert!(odd.starts_with("ok") && odd.contains("`subscriptions[0].colour`"), "{odd}");
+}
+
+#[test]
 fn reads_toml_like_json() {
     let text = "api = '1.0'\nname = 'orders'\nversion = '1.2.3'\n[[routes]]\nmethod = 'GET'\npath = '/'\n";
     let from_toml = Manifest::from_toml(text).expect("valid TOML");
