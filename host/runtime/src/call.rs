@@ -16,12 +16,12 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::{
     admission::Admission,
-    bindings::exports::backplane::plugin::http_handler::{Request, Response},
+    bindings::exports::backplane::plugin::http_handler::Request,
     context::CallContext,
     generation::{Generation, Run},
     instance::StateUse,
     invoke::{Answer, InvokeError},
-    keyspace::{CommitError, Transaction},
+    keyspace::{CommitError, Outcome, Transaction},
     manifest::Transaction as Mode,
     meter::uncut,
     transaction::{Draft, Scope},
@@ -174,7 +174,8 @@ impl Call {
         if transaction.writes.is_empty() && !relies_on_pending && !is_recorded {
             return Ok(Some(answer));
         }
-        let is_committed = self.commit(transaction, response).await?;
+        let outcome = response.map_or(Outcome::Nothing, Outcome::Answer);
+        let is_committed = self.commit(transaction, outcome).await?;
         Ok(is_committed.then_some(answer))
     }
 
@@ -183,7 +184,7 @@ impl Call {
     }
 
     /// Hands `transaction` over and waits for what comes of it; says no when the handler is to be run again.
-    async fn commit(&mut self, mut transaction: Transaction, answer: Option<&Response>) -> Result<bool, InvokeError> {
+    async fn commit(&mut self, mut transaction: Transaction, outcome: Outcome<'_>) -> Result<bool, InvokeError> {
         let Some(keyspace) = &self.context.keyspace else { return Ok(true) };
         let on_its_way = match &self.turn {
             Some(turn) => OnItsWay::InTurn { _commit: turn.hand_over(&mut transaction) },
@@ -195,7 +196,7 @@ impl Call {
                 }
             },
         };
-        let decision = keyspace.commit(transaction, answer);
+        let decision = keyspace.commit(transaction, outcome);
         let was_in_turn = self.turn.is_some();
         self.turn = self.turn.take().filter(Turn::is_alone);
         let decided = uncut(timeout(COMMIT_TIMEOUT, decision)).await.unwrap_or(Err(CommitError::Unknown));

@@ -6,6 +6,7 @@
 
 #[cfg(test)]
 pub(crate) mod double;
+mod outcome;
 
 use std::{
     error::Error,
@@ -14,7 +15,7 @@ use std::{
     sync::{Arc, atomic::AtomicI64},
 };
 
-use crate::bindings::exports::backplane::plugin::http_handler::Response;
+pub use self::outcome::{EventFailure, EventFailureKind, Handled, Outcome, Problem, Ran};
 
 /// A future that owns or borrows what it needs.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -35,18 +36,16 @@ pub trait Keyspace: Send + Sync {
     /// Returns whether an `ok` of the handler is to be recorded even when it wrote nothing.
     fn records_answer(&self) -> bool;
 
+    /// Makes the id of an event that is published: a UUID of version 7 (RFC 9562).
+    fn new_event_id(&self) -> String;
+
     /// Hands `transaction` over at once, in the order of the calls; the future says what came of it.
     ///
-    /// `answer` is what will be sent when it is committed. It is `None` where there is nothing to record: the handler
-    /// answered with a problem, nothing is written, and only what it read is to be validated.
+    /// `outcome` becomes true with the commit, and not without it.
     ///
     /// # Cancel safety
     /// Dropping the future changes nothing: what was handed over is decided all the same.
-    fn commit(
-        &self,
-        transaction: Transaction,
-        answer: Option<&Response>,
-    ) -> BoxFuture<'static, Result<(), CommitError>>;
+    fn commit(&self, transaction: Transaction, outcome: Outcome<'_>) -> BoxFuture<'static, Result<(), CommitError>>;
 }
 
 /// One plugin's state as it was at one moment. Dropping it gives back what it holds.
@@ -126,8 +125,10 @@ pub struct Transaction {
     pub reads: Vec<KeyRead>,
     /// Ranges that it listed.
     pub ranges: Vec<RangeRead>,
-    /// Keys that it writes, each once. Without any, and without an answer to record, it is only to be validated.
+    /// Keys that it writes, each once.
     pub writes: Vec<KeyWrite>,
+    /// Events that it publishes, in their order.
+    pub events: Vec<NewEvent>,
     /// Where others wait for its version.
     pub mark: Option<Mark>,
 }
@@ -200,6 +201,23 @@ pub enum Change {
     },
 }
 
+/// An event that is published.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewEvent {
+    /// As [`Keyspace::new_event_id`] made it.
+    pub id: String,
+    /// A topic that the plugin's manifest names.
+    pub topic: String,
+    /// 1 to 256 bytes without control characters.
+    pub key: Option<String>,
+    /// A media type.
+    pub content_type: String,
+    /// At most 256 KiB.
+    pub payload: Vec<u8>,
+    /// The trace of the call, or of the event, whose handler publishes it.
+    pub trace_parent: Option<String>,
+}
+
 /// The store cannot be read now.
 #[derive(Debug, thiserror::Error)]
 #[error("state cannot be read")]
@@ -230,6 +248,15 @@ pub enum CommitError {
         /// The key.
         key: String,
     },
+    /// The log has no room for the events that it publishes. Nothing is written.
+    #[error("the log of events may hold {max} bytes, and is full")]
+    EventLogFull {
+        /// The bound that is reached, in bytes.
+        max: u64,
+    },
+    /// What its outcome builds on is not so any more. Nothing is written.
+    #[error("its events or its slot were dealt with in another way")]
+    Stale,
     /// The answer cannot be sent as it is. Nothing is written.
     #[error("its answer is refused")]
     Refused(#[source] Box<dyn Error + Send + Sync>),

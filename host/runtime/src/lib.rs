@@ -21,6 +21,7 @@ mod capability;
 mod compile;
 mod context;
 mod engine;
+mod event;
 mod generation;
 mod hash;
 mod host;
@@ -46,10 +47,15 @@ mod turns;
 
 pub use bindings::{
     backplane::plugin::types::Problem,
-    exports::backplane::plugin::http_handler::{Request, Response},
+    exports::backplane::plugin::{
+        event_handler::Event as EventRecord,
+        http_handler::{Request, Response},
+        schedule_handler::Run as ScheduleRun,
+    },
 };
 pub use compile::{CompileCommand, CompileError, compile_component};
 pub use context::{CallContext, Principal};
+pub use event::Event;
 pub use generation::{Counters, Generation};
 pub use hash::{ContentHash, ParseHashError};
 pub use host::StartError;

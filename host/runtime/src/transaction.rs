@@ -226,7 +226,7 @@ impl Draft {
         let (reads, ranges) = self.reads.into_lists();
         let writes = if keeps_writes { self.writes.into_list() } else { Vec::new() };
         let (snapshot, now_ms) = self.opened.unzip();
-        let transaction = Transaction { snapshot, now_ms, reads, ranges, writes, mark: None };
+        let transaction = Transaction { snapshot, now_ms, reads, ranges, writes, events: Vec::new(), mark: None };
         Finished { transaction, relies_on_pending, charge: self.charge }
     }
 

@@ -12,9 +12,9 @@ use std::{
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use super::{
-    BoxFuture, Change, CommitError, KeyRange, Keyspace, Order, Row, Rows, Seen, Snapshot, StateUnavailable, Transaction,
+    BoxFuture, Change, CommitError, KeyRange, Keyspace, Order, Outcome, Row, Rows, Seen, Snapshot, StateUnavailable,
+    Transaction,
 };
-use crate::bindings::exports::backplane::plugin::http_handler::Response;
 
 /// The time of every call.
 pub(crate) const NOW_MS: i64 = 1_000_000;
@@ -48,6 +48,8 @@ pub(crate) struct MemoryKeyspace {
     /// Whether every snapshot fails, and how: not opened, or not read.
     pub(crate) broken: Option<Broken>,
     pub(crate) records_answer: bool,
+    /// Ids that were handed out.
+    event_ids: AtomicUsize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,6 +80,7 @@ impl MemoryKeyspace {
             open_snapshots: Arc::default(),
             broken: None,
             records_answer: false,
+            event_ids: AtomicUsize::new(0),
         }
     }
 
@@ -177,7 +180,11 @@ impl Keyspace for MemoryKeyspace {
         self.records_answer
     }
 
-    fn commit(&self, transaction: Transaction, _: Option<&Response>) -> BoxFuture<'static, Result<(), CommitError>> {
+    fn new_event_id(&self) -> String {
+        format!("event-{}", self.event_ids.fetch_add(1, Ordering::SeqCst))
+    }
+
+    fn commit(&self, transaction: Transaction, _: Outcome<'_>) -> BoxFuture<'static, Result<(), CommitError>> {
         let (decide, decided) = oneshot::channel();
         let sent = self.commits.try_send((transaction, decide));
         self.handed_over.send_modify(|commits| *commits += 1);

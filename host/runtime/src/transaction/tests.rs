@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::{
     keyspace::{
-        BoxFuture, CommitError, KeyWrite, Order,
+        BoxFuture, CommitError, KeyWrite, Order, Outcome,
         double::{Broken, MemoryKeyspace, World},
     },
     transaction::{reads::RANGES_MAX, writes::WRITES_MAX},
@@ -27,7 +27,11 @@ impl Keyspace for Still {
         false
     }
 
-    fn commit(&self, _: Transaction, _: Option<&crate::Response>) -> BoxFuture<'static, Result<(), CommitError>> {
+    fn new_event_id(&self) -> String {
+        String::new()
+    }
+
+    fn commit(&self, _: Transaction, _: Outcome<'_>) -> BoxFuture<'static, Result<(), CommitError>> {
         Box::pin(async { Ok(()) })
     }
 }

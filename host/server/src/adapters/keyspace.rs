@@ -12,12 +12,14 @@ use std::{
 
 use backplane_runtime::{
     PluginName, Response,
-    keyspace::{BoxFuture, CommitError, KeyRange, Keyspace, Order, Row, Rows, Snapshot, StateUnavailable, Transaction},
+    keyspace::{
+        BoxFuture, CommitError, KeyRange, Keyspace, Order, Outcome, Row, Rows, Snapshot, StateUnavailable, Transaction,
+    },
 };
 use backplane_store::{Commit, NewReply, Quota, Reply, ReplyKey, Space, Store, StoreError};
 
 use super::translate;
-use crate::{clock::Clock, dispatch::check_response};
+use crate::{clock::Clock, dispatch::check_response, middleware::request_id::RequestId};
 
 /// One plugin's part of the store.
 pub struct PluginState {
@@ -94,10 +96,11 @@ impl PluginState {
     fn submit(
         &self,
         transaction: Transaction,
-        answer: Option<&Response>,
+        outcome: Outcome<'_>,
         record: Option<&ReplyRecord>,
     ) -> BoxFuture<'static, Result<(), CommitError>> {
         let mark = transaction.mark.clone();
+        let answer = if let Outcome::Answer(answer) = outcome { Some(answer) } else { None };
         let commit = self.commit_of(transaction, answer, record);
         match commit.and_then(|commit| self.store.commit(commit).map_err(translate::commit_error)) {
             Ok(pending) => Box::pin(async { pending.await.map(drop).map_err(translate::commit_error) }),
@@ -121,7 +124,7 @@ impl PluginState {
             check_response(answer).map_err(|fault| CommitError::Refused(Box::new(fault)))?;
         }
         let space = self.space().map_err(|StateUnavailable(source)| CommitError::Unavailable(source))?;
-        let Transaction { snapshot, now_ms, reads, ranges, writes, mark } = transaction;
+        let Transaction { snapshot, now_ms, reads, ranges, writes, events: _, mark } = transaction;
         let now_ms = now_ms.unwrap_or_else(|| self.now_ms());
         Ok(Commit {
             space: Arc::clone(space),
@@ -157,12 +160,12 @@ impl Keyspace for PluginState {
         false
     }
 
-    fn commit(
-        &self,
-        transaction: Transaction,
-        answer: Option<&Response>,
-    ) -> BoxFuture<'static, Result<(), CommitError>> {
-        self.submit(transaction, answer, None)
+    fn new_event_id(&self) -> String {
+        RequestId::generate().as_str().to_owned()
+    }
+
+    fn commit(&self, transaction: Transaction, outcome: Outcome<'_>) -> BoxFuture<'static, Result<(), CommitError>> {
+        self.submit(transaction, outcome, None)
     }
 }
 
@@ -183,12 +186,12 @@ impl Keyspace for Recorded {
         true
     }
 
-    fn commit(
-        &self,
-        transaction: Transaction,
-        answer: Option<&Response>,
-    ) -> BoxFuture<'static, Result<(), CommitError>> {
-        self.state.submit(transaction, answer, Some(&self.record))
+    fn new_event_id(&self) -> String {
+        self.state.new_event_id()
+    }
+
+    fn commit(&self, transaction: Transaction, outcome: Outcome<'_>) -> BoxFuture<'static, Result<(), CommitError>> {
+        self.state.submit(transaction, outcome, Some(&self.record))
     }
 }
 

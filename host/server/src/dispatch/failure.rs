@@ -73,10 +73,14 @@ pub(super) fn from_invoke(target: &Target, error: InvokeError, queue_timeout: Du
 fn from_commit(error: &CommitError) -> ApiError {
     match error {
         // A second request under the same key is answered with what the first one was; here that is gone by now.
-        CommitError::Conflict | CommitError::Replayed => conflict(),
+        CommitError::Conflict | CommitError::Replayed | CommitError::Stale => conflict(),
         CommitError::QuotaExceeded { resource, max } => ApiError::new(
             codes::QUOTA_EXCEEDED,
             format!("the plugin may keep {max} {resource}, and this would be more"),
+        ),
+        CommitError::EventLogFull { max } => ApiError::new(
+            codes::QUOTA_EXCEEDED,
+            format!("the log of events may hold {max} bytes, and is full; nothing was changed"),
         ),
         CommitError::NotAnInteger { .. } => ApiError::new(codes::PLUGIN_FAILED, FAILED),
         CommitError::Refused(_) => ApiError::new(codes::PLUGIN_INVALID_RESPONSE, INVALID),
@@ -153,6 +157,8 @@ mod tests {
             (CommitError::Conflict, 503, "transaction_conflict", true),
             (CommitError::Replayed, 503, "transaction_conflict", true),
             (CommitError::QuotaExceeded { resource: "keys", max: 1 }, 507, "quota_exceeded", false),
+            (CommitError::EventLogFull { max: 1 }, 507, "quota_exceeded", false),
+            (CommitError::Stale, 503, "transaction_conflict", true),
             (CommitError::NotAnInteger { bucket: "b".into(), key: "k".into() }, 500, "plugin_failed", false),
             (CommitError::Refused(source()), 500, "plugin_invalid_response", false),
             (CommitError::Busy, 503, "store_busy", true),

@@ -54,7 +54,7 @@ async fn what_is_committed_is_read() {
     let (_folder, state) = open().await;
     let answer = answer("");
     let writes = [set("a", "1"), set("b", "2")];
-    state.commit(writing(writes), Some(&answer)).await.expect("committed");
+    state.commit(writing(writes), Outcome::Answer(&answer)).await.expect("committed");
     assert_eq!(read(&state, "a").await.map(|row| row.value), Some(b"1".to_vec()));
     let mut snapshot = state.snapshot().await.expect("the store can be read");
     let all = KeyRange { from: std::ops::Bound::Unbounded, to: std::ops::Bound::Unbounded };
@@ -65,7 +65,7 @@ async fn what_is_committed_is_read() {
 #[tokio::test]
 async fn a_stale_read_is_a_conflict() {
     let (_folder, state) = open().await;
-    state.commit(writing([set("a", "1")]), None).await.expect("committed");
+    state.commit(writing([set("a", "1")]), Outcome::Nothing).await.expect("committed");
     let mut snapshot = state.snapshot().await.expect("the store can be read");
     let seen = snapshot.get("b", b"a").expect("the store can be read").expect("it is there");
     let reads = vec![KeyRead { bucket: "b".into(), key: b"a".to_vec(), seen: Seen::Version(seen.version) }];
@@ -75,8 +75,8 @@ async fn a_stale_read_is_a_conflict() {
         reads: reads.clone(),
         ..writing([set("a", value)])
     };
-    state.commit(transaction("2"), None).await.expect("committed");
-    let refused = state.commit(transaction("3"), None).await;
+    state.commit(transaction("2"), Outcome::Nothing).await.expect("committed");
+    let refused = state.commit(transaction("3"), Outcome::Nothing).await;
     assert!(matches!(refused, Err(CommitError::Conflict)), "{refused:?}");
     assert_eq!(read(&state, "a").await.map(|row| row.value), Some(b"2".to_vec()));
 }
@@ -86,7 +86,7 @@ async fn nothing_is_written_for_an_answer_that_cannot_be_sent() {
     let (_folder, state) = open().await;
     let mark = Arc::new(AtomicI64::new(0));
     let transaction = Transaction { mark: Some(Arc::clone(&mark)), ..writing([set("a", "1")]) };
-    let refused = state.commit(transaction, Some(&Response { status: 42, ..answer("") })).await;
+    let refused = state.commit(transaction, Outcome::Answer(&Response { status: 42, ..answer("") })).await;
     assert!(matches!(refused, Err(CommitError::Refused(_))), "{refused:?}");
     assert_eq!(mark.load(Ordering::Acquire), REFUSED);
     assert_eq!(read(&state, "a").await, None);
@@ -98,8 +98,8 @@ async fn the_first_answer_under_a_key_is_kept_and_the_second_writes_nothing() {
     let recorded = |fingerprint| Recorded { state: Arc::clone(&state), record: record(fingerprint) };
     assert!(recorded(1).records_answer() && !state.records_answer());
     assert_eq!(state.find_reply(&record(1)).await.expect("read"), None);
-    recorded(1).commit(writing([set("a", "1")]), Some(&answer("one"))).await.expect("committed");
-    let refused = recorded(2).commit(writing([set("a", "2")]), Some(&answer("two"))).await;
+    recorded(1).commit(writing([set("a", "1")]), Outcome::Answer(&answer("one"))).await.expect("committed");
+    let refused = recorded(2).commit(writing([set("a", "2")]), Outcome::Answer(&answer("two"))).await;
     assert!(matches!(refused, Err(CommitError::Replayed)), "{refused:?}");
     let kept = state.find_reply(&record(2)).await.expect("read").expect("kept");
     let expected = Reply {
@@ -116,13 +116,13 @@ async fn the_first_answer_under_a_key_is_kept_and_the_second_writes_nothing() {
 async fn refusals_keep_their_meaning() {
     let (_folder, state) = open().await;
     let four = ["a", "b", "c", "d"].map(|key| set(key, "text"));
-    let refused = state.commit(writing(four), None).await;
+    let refused = state.commit(writing(four), Outcome::Nothing).await;
     assert!(matches!(refused, Err(CommitError::QuotaExceeded { resource: "keys", max: 3 })), "{refused:?}");
-    let refused = state.commit(writing([set("a", &"x".repeat(5000))]), None).await;
+    let refused = state.commit(writing([set("a", &"x".repeat(5000))]), Outcome::Nothing).await;
     assert!(matches!(refused, Err(CommitError::QuotaExceeded { resource: "bytes", max: 4096 })), "{refused:?}");
-    state.commit(writing([set("a", "text")]), None).await.expect("committed");
+    state.commit(writing([set("a", "text")]), Outcome::Nothing).await.expect("committed");
     let increment = KeyWrite { change: Change::Increment { by: 1 }, ..set("a", "") };
-    let refused = state.commit(writing([increment]), None).await;
+    let refused = state.commit(writing([increment]), Outcome::Nothing).await;
     assert!(
         matches!(&refused, Err(CommitError::NotAnInteger { bucket, key }) if bucket == "b" && key == "a"),
         "{refused:?}"
@@ -133,6 +133,6 @@ async fn refusals_keep_their_meaning() {
 async fn a_state_that_is_not_open_is_unavailable() {
     let (_folder, state) = opened();
     assert!(state.snapshot().await.is_err() && state.find_reply(&record(1)).await.is_err());
-    let refused = state.commit(writing([set("a", "1")]), None).await;
+    let refused = state.commit(writing([set("a", "1")]), Outcome::Nothing).await;
     assert!(matches!(refused, Err(CommitError::Unavailable(_))), "{refused:?}");
 }
