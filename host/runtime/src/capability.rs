@@ -6,6 +6,7 @@
 
 mod config;
 mod context;
+mod events;
 mod kv;
 mod log;
 mod stdio;
@@ -21,6 +22,7 @@ pub(crate) use wasi::Wasi;
 const OFFERED: &[&str] = &[
     "backplane:plugin/config",
     "backplane:plugin/context",
+    "backplane:plugin/events",
     "backplane:plugin/kv",
     "backplane:plugin/log",
     "backplane:plugin/types",
@@ -55,6 +57,7 @@ pub(crate) fn add_to_linker(linker: &mut Linker<InstanceState>) -> wasmtime::Res
     log::add_to_linker(linker)?;
     config::add_to_linker(linker)?;
     kv::add_to_linker(linker)?;
+    events::add_to_linker(linker)?;
     wasi::add_to_linker(linker)
 }
 

@@ -5,12 +5,15 @@
 
 use std::sync::Arc;
 
-use wasmtime::{Store, UpdateDeadline, component::InstancePre};
+use wasmtime::{
+    Store, UpdateDeadline,
+    component::{self, InstancePre},
+};
 
 use crate::{
     bindings::{
         backplane::plugin::types::Problem,
-        exports::backplane::plugin::{http_handler, lifecycle},
+        exports::backplane::plugin::{event_handler, http_handler, lifecycle, schedule_handler},
     },
     context::CallContext,
     host::Host,
@@ -25,14 +28,16 @@ use crate::{
 /// Calls after which a reused instance is replaced.
 const CALLS_MAX: u32 = 1024;
 
-/// Room for what a guest passes to the host in one call besides a response's body: a value of its state, and more than
-/// a value may have, so that too long a one is refused with a reason.
-const HOST_CALL_BYTES_EXTRA: usize = 2 << 20;
+/// Room for what a guest passes to the host in one call besides a response's body: events that it publishes, and more
+/// than a transaction may have, so that too many are refused with a reason.
+const HOST_CALL_BYTES_EXTRA: usize = 6 << 20;
 
 /// A plugin's code, ready to be instantiated, and what it exports.
 pub(crate) struct Blueprint {
     pub(crate) pre: InstancePre<InstanceState>,
     pub(crate) http: Option<http_handler::GuestIndices>,
+    pub(crate) events: Option<event_handler::GuestIndices>,
+    pub(crate) schedules: Option<schedule_handler::GuestIndices>,
     pub(crate) lifecycle: Option<lifecycle::GuestIndices>,
     pub(crate) plugin: Arc<PluginEnv>,
     pub(crate) limits: PluginLimits,
@@ -50,6 +55,7 @@ pub(crate) enum InstantiateError {
 /// A store with a guest that waits for a call.
 pub(crate) struct Instance {
     store: Store<InstanceState>,
+    exports: component::Instance,
     http: Option<http_handler::Guest>,
     calls: u32,
     memory_bytes_at_start: usize,
@@ -70,11 +76,11 @@ impl Blueprint {
     pub(crate) async fn instantiate(&self, host: &Host, call: CallContext) -> Result<Instance, InstantiateError> {
         let mut store = self.new_store(host, call);
         match self.start(&mut store).await {
-            Ok((http, Ok(()))) => {
+            Ok((exports, http, Ok(()))) => {
                 let memory_bytes_at_start = store.data().memory.held_bytes();
-                Ok(Instance { store, http, calls: 0, memory_bytes_at_start, seat: None })
+                Ok(Instance { store, exports, http, calls: 0, memory_bytes_at_start, seat: None })
             }
-            Ok((_, Err(problem))) => Err(InstantiateError::Refused(problem)),
+            Ok((_, _, Err(problem))) => Err(InstantiateError::Refused(problem)),
             Err(error) => {
                 let out_of_memory = store.data().memory.refused();
                 Err(InstantiateError::Trap { error, out_of_memory })
@@ -98,13 +104,13 @@ impl Blueprint {
     async fn start(
         &self,
         store: &mut Store<InstanceState>,
-    ) -> wasmtime::Result<(Option<http_handler::Guest>, Result<(), Problem>)> {
+    ) -> wasmtime::Result<(component::Instance, Option<http_handler::Guest>, Result<(), Problem>)> {
         let instance = self.pre.instantiate_async(&mut *store).await?;
         let http = self.http.as_ref().map(|http| http.load(&mut *store, &instance)).transpose()?;
-        let Some(lifecycle) = &self.lifecycle else { return Ok((http, Ok(()))) };
+        let Some(lifecycle) = &self.lifecycle else { return Ok((instance, http, Ok(()))) };
         let lifecycle = lifecycle.load(&mut *store, &instance)?;
         match tokio::time::timeout_at(store.data().call.deadline, lifecycle.call_init(store)).await {
-            Ok(started) => Ok((http, started?)),
+            Ok(started) => Ok((instance, http, started?)),
             Err(_) => wasmtime::bail!("its init was not done in time"),
         }
     }
@@ -121,13 +127,63 @@ impl Instance {
         scope: Scope,
         request: &http_handler::Request,
     ) -> wasmtime::Result<Result<http_handler::Response, Problem>> {
+        self.begin_call(call, scope);
         let Some(http) = &self.http else {
             wasmtime::bail!("the plugin has routes and exports no http-handler");
         };
+        http.call_handle(&mut self.store, request).await
+    }
+
+    /// Runs the plugin's event handler, which goes on with `draft`.
+    ///
+    /// # Cancel safety
+    /// A dropped call ends the guest. [`Instance::take_draft`] still returns what it did; then the instance must be
+    /// dropped too.
+    pub(crate) async fn handle_event(
+        &mut self,
+        blueprint: &Blueprint,
+        call: CallContext,
+        scope: Scope,
+        draft: Option<Box<Draft>>,
+        event: &event_handler::Event,
+    ) -> wasmtime::Result<Result<(), event_handler::Failure>> {
+        self.begin_call(call, scope);
+        self.store.data_mut().draft = draft;
+        let Some(events) = &blueprint.events else {
+            wasmtime::bail!("the plugin has subscriptions and exports no event-handler");
+        };
+        let events = events.load(&mut self.store, &self.exports)?;
+        events.call_handle(&mut self.store, event).await
+    }
+
+    /// Runs the plugin's schedule handler.
+    ///
+    /// # Cancel safety
+    /// As for [`Instance::handle_event`].
+    pub(crate) async fn handle_schedule(
+        &mut self,
+        blueprint: &Blueprint,
+        call: CallContext,
+        scope: Scope,
+        run: schedule_handler::Run,
+    ) -> wasmtime::Result<Result<(), Problem>> {
+        self.begin_call(call, scope);
+        let Some(schedules) = &blueprint.schedules else {
+            wasmtime::bail!("the plugin has schedules and exports no schedule-handler");
+        };
+        let schedules = schedules.load(&mut self.store, &self.exports)?;
+        schedules.call_handle(&mut self.store, run).await
+    }
+
+    fn begin_call(&mut self, call: CallContext, scope: Scope) {
         self.store.data_mut().begin_call(call, scope);
         self.store.set_epoch_deadline(1);
         self.calls += 1;
-        http.call_handle(&mut self.store, request).await
+    }
+
+    /// Takes out the transaction of the call that ended.
+    pub(crate) fn take_draft(&mut self) -> Option<Box<Draft>> {
+        self.store.data_mut().draft.take()
     }
 
     /// Takes out what the call that ended did with its plugin's state, when there is something to commit or to judge.

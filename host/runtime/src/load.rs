@@ -10,7 +10,7 @@ use serde_json::Value;
 use wasmtime::component::Component;
 
 use crate::{
-    bindings::exports::backplane::plugin::{http_handler, lifecycle},
+    bindings::exports::backplane::plugin::{event_handler, http_handler, lifecycle, schedule_handler},
     cache::CodeCache,
     capability,
     compile::{CompileCommand, CompileError, Compiler},
@@ -93,8 +93,13 @@ pub enum LoadError {
         import: String,
     },
     /// The manifest promises what the component does not export.
-    #[error("manifest lists routes, but the component does not export `backplane:plugin/http-handler@1.0.0`")]
-    MissingExport,
+    #[error("manifest lists {listed}, but the component does not export `backplane:plugin/{export}@1.0.0`")]
+    MissingExport {
+        /// What the manifest promises.
+        listed: &'static str,
+        /// What would keep the promise.
+        export: &'static str,
+    },
     /// The operator's settings do not fit the manifest.
     #[error("setting `{key}` {reason}: write it under [plugin.{plugin}.config]")]
     Setting {
@@ -139,8 +144,8 @@ pub fn describe(component: &[u8], sidecar: Option<&str>) -> Result<Described, Lo
     if surface.manifest.is_some() && sidecar.is_some() {
         warnings.push("the file beside the component is ignored: the component carries its own manifest".to_owned());
     }
-    if manifest.routes.is_empty() {
-        warnings.push("the manifest lists no routes: the plugin answers nothing".to_owned());
+    if manifest.routes.is_empty() && manifest.subscriptions.is_empty() && manifest.schedules.is_empty() {
+        warnings.push("the manifest lists no routes, subscriptions or schedules: the plugin never runs".to_owned());
     }
     match surface.imports.iter().find(|import| !capability::is_offered(import)) {
         Some(import) => Err(LoadError::UnknownImport { import: import.clone() }),
@@ -200,8 +205,16 @@ impl Loader {
         let component = self.compile(source).await?;
         let pre = self.host.link(&component).map_err(LoadError::Link)?;
         let http = http_handler::GuestIndices::new(&pre).ok();
-        if http.is_none() && !manifest.routes.is_empty() {
-            return Err(LoadError::MissingExport);
+        let events = event_handler::GuestIndices::new(&pre).ok();
+        let schedules = schedule_handler::GuestIndices::new(&pre).ok();
+        for (is_missing, listed, export) in [
+            (http.is_none() && !manifest.routes.is_empty(), "routes", "http-handler"),
+            (events.is_none() && !manifest.subscriptions.is_empty(), "subscriptions", "event-handler"),
+            (schedules.is_none() && !manifest.schedules.is_empty(), "schedules", "schedule-handler"),
+        ] {
+            if is_missing {
+                return Err(LoadError::MissingExport { listed, export });
+            }
         }
         component.initialize_copy_on_write_image().map_err(LoadError::Link)?;
         let limits = &self.host.limits;
@@ -210,13 +223,14 @@ impl Loader {
             version: manifest.version.to_string(),
             mount: settings.mount.clone(),
             settings: values,
+            publishes: manifest.publishes.clone(),
             log_budget: LogBudget::new(limits.log_lines_per_second, limits.log_lines_burst),
             transactions: Arc::clone(&self.host.transactions),
         });
         let limits = PluginLimits::resolve(limits, &manifest, &settings.limits);
         let lifecycle = lifecycle::GuestIndices::new(&pre).ok();
         let mode = if settings.force_fresh { InstanceMode::Fresh } else { manifest.instance };
-        let blueprint = Blueprint { pre, http, lifecycle, plugin, limits };
+        let blueprint = Blueprint { pre, http, events, schedules, lifecycle, plugin, limits };
         let generation = Generation::new(manifest, source.hash, mode, Arc::clone(&self.host), blueprint);
         generation.run_canary().await.map_err(LoadError::Canary)?;
         Ok(generation)

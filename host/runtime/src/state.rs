@@ -12,6 +12,7 @@ use crate::{
     capability::Wasi,
     context::CallContext,
     log_budget::LogBudget,
+    manifest::TopicPattern,
     memory::MemoryLimiter,
     name::PluginName,
     transaction::{Draft, Scope},
@@ -26,6 +27,8 @@ pub(crate) struct PluginEnv {
     pub(crate) mount: String,
     /// Settings as JSON text, by key.
     pub(crate) settings: HashMap<String, String>,
+    /// Topics that it may publish to.
+    pub(crate) publishes: Vec<TopicPattern>,
     pub(crate) log_budget: LogBudget,
     /// What the transactions of all plugins hold in memory.
     pub(crate) transactions: Arc<ByteBudget>,

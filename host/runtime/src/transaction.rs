@@ -5,31 +5,39 @@
 //! commit can tell whether it still holds; a run that cannot write remembers nothing. Nothing leaves this module but by
 //! [`Draft::into_transaction`], so a run that failed is undone by dropping its draft.
 //!
+//! Several handlers may run in one transaction, one after another: [`Draft::mark`] stands between them, and
+//! [`Draft::undo`] takes back what the last one wrote and published. What it read stays read.
+//!
 //! The snapshot is opened at the first read. It is read on the calling thread (docs/decisions/0007).
 
+mod base;
 mod integer;
 mod listing;
 mod names;
+mod outbox;
 mod range;
 mod reads;
 #[cfg(test)]
 mod tests;
+mod undo;
 mod writes;
 
 use std::sync::Arc;
 
 pub(crate) use self::listing::{Listing, Page};
 use self::{
+    base::Base,
     names::{check_bucket, check_key, check_position},
+    outbox::Outbox,
     reads::Reads,
     writes::Writes,
 };
 use crate::{
-    bindings::backplane::plugin::kv::Error,
+    bindings::backplane::plugin::{events, kv::Error},
     byte_budget::{ByteBudget, Charge},
-    keyspace::{Change, KeyRange, Keyspace, RangeRead, Seen, Snapshot, StateUnavailable, Transaction},
+    keyspace::{Change, KeyRange, Keyspace, NewEvent, RangeRead, StateUnavailable, Transaction},
     manifest::Transaction as Mode,
-    turns::{Pending, PendingChange, Turns},
+    turns::Turns,
 };
 
 /// Longest value.
@@ -38,7 +46,7 @@ const VALUE_BYTES_MAX: usize = 1 << 20;
 const GET_MANY_KEYS_MAX: usize = 100;
 /// Most bytes of values that one `get-many` answers with.
 const GET_MANY_BYTES_MAX: usize = 8 << 20;
-/// What a key costs in memory besides its bytes, about.
+/// What a key or an event costs in memory besides its bytes, about.
 const ENTRY_BYTES: usize = 128;
 
 /// How the run that goes on may use its plugin's state.
@@ -81,15 +89,10 @@ pub(crate) struct Draft {
     opened: Option<(i64, i64)>,
     reads: Reads,
     writes: Writes,
+    outbox: Outbox,
     charge: Charge,
     failure: Option<StateUnavailable>,
     must_restart: bool,
-}
-
-/// What a run reads from.
-struct Base {
-    snapshot: Box<dyn Snapshot>,
-    pending: Arc<Pending>,
 }
 
 /// A transaction whose handler has returned.
@@ -102,23 +105,34 @@ pub(crate) struct Finished {
 }
 
 impl Draft {
-    /// Starts a transaction in `scope`, whose memory is charged to `budget`.
-    ///
-    /// # Errors
-    /// When there is none in that scope.
-    pub(crate) fn start(scope: &Scope, budget: &Arc<ByteBudget>) -> Result<Self, Error> {
+    /// Returns the transaction in `place`, which starts at its first use; `None` when there is none in `scope`.
+    pub(crate) fn in_place<'a>(
+        place: &'a mut Option<Box<Self>>,
+        scope: &Scope,
+        budget: &Arc<ByteBudget>,
+    ) -> Option<&'a mut Self> {
+        let draft = match place.take() {
+            Some(draft) => draft,
+            None => Box::new(Self::start(scope, budget)?),
+        };
+        Some(place.insert(draft))
+    }
+
+    /// Starts a transaction in `scope`, whose memory is charged to `budget`; `None` when there is none in that scope.
+    fn start(scope: &Scope, budget: &Arc<ByteBudget>) -> Option<Self> {
         let may_write = match scope.mode {
             Mode::Write => true,
             Mode::Read => false,
-            Mode::None => return Err(Error::NoTransaction),
+            Mode::None => return None,
         };
-        Ok(Self {
+        Some(Self {
             may_write,
             turns: scope.turns.clone(),
             base: None,
             opened: None,
             reads: Reads::default(),
             writes: Writes::default(),
+            outbox: Outbox::default(),
             charge: Charge::new(Arc::clone(budget)),
             failure: None,
             must_restart: false,
@@ -205,9 +219,49 @@ impl Draft {
         self.put(bucket, key, change)
     }
 
+    /// Checks whether so many more events may be published, as far as that can be told before they are looked at.
+    pub(crate) fn check_publish(&self, count: usize) -> Result<(), events::Error> {
+        if !self.may_write {
+            return Err(events::Error::ReadOnly);
+        }
+        if self.failure.is_some() {
+            return Err(events::Error::Unavailable);
+        }
+        self.outbox.check_count(count)
+    }
+
+    /// Publishes events, all or none.
+    pub(crate) fn publish(&mut self, events: Vec<NewEvent>) -> Result<(), events::Error> {
+        self.check_publish(events.len())?;
+        let bytes = self.outbox.bytes_with(&events)?;
+        let memory = self.memory(self.writes.size(), self.outbox.count() + events.len(), bytes);
+        if !self.charge.cover(memory) {
+            return Err(events::Error::TransactionTooLarge);
+        }
+        self.outbox.put(events, bytes);
+        Ok(())
+    }
+
+    /// Keeps what is written and published so far, whatever the handler that comes next does.
+    pub(crate) fn mark(&mut self) {
+        self.writes.mark();
+        self.outbox.mark();
+    }
+
+    /// Takes back what was written and published since the last mark, everything without one.
+    pub(crate) fn undo(&mut self) {
+        self.writes.undo();
+        self.outbox.undo();
+    }
+
     /// Gives the snapshot back: the handler has returned.
     pub(crate) fn close(&mut self) {
         self.base = None;
+    }
+
+    /// Returns whether nothing of the run counts: the store failed, or the run must start anew.
+    pub(crate) fn is_void(&self) -> bool {
+        self.failure.is_some() || self.must_restart
     }
 
     /// Returns why the store could not be read, when it could not: nothing that the run did counts then.
@@ -220,13 +274,19 @@ impl Draft {
         self.must_restart
     }
 
-    /// Returns what is to be committed. Without `keeps_writes`, only what was read.
+    /// Returns what is to be committed. Without `keeps_writes`, only what was read, and that only where it relies on what
+    /// was not committed yet: all else was committed together.
     pub(crate) fn into_transaction(self, keeps_writes: bool) -> Finished {
         let relies_on_pending = self.reads.rely_on_pending();
-        let (reads, ranges) = self.reads.into_lists();
-        let writes = if keeps_writes { self.writes.into_list() } else { Vec::new() };
-        let (snapshot, now_ms) = self.opened.unzip();
-        let transaction = Transaction { snapshot, now_ms, reads, ranges, writes, events: Vec::new(), mark: None };
+        let mut transaction = Transaction::default();
+        if keeps_writes {
+            transaction.writes = self.writes.into_list();
+            transaction.events = self.outbox.into_list();
+        }
+        if keeps_writes || relies_on_pending {
+            (transaction.snapshot, transaction.now_ms) = self.opened.unzip();
+            (transaction.reads, transaction.ranges) = self.reads.into_lists();
+        }
         Finished { transaction, relies_on_pending, charge: self.charge }
     }
 
@@ -335,9 +395,14 @@ impl Draft {
 
     /// Charges the memory of everything that is remembered, with writes of this size.
     fn cover(&mut self, writes: writes::Size) -> Result<(), Error> {
-        let entries = writes.keys + self.reads.count();
-        let bytes = writes.bytes + self.reads.bytes() + entries * ENTRY_BYTES;
-        if self.charge.cover(bytes) { Ok(()) } else { Err(Error::TransactionTooLarge) }
+        let memory = self.memory(writes, self.outbox.count(), self.outbox.bytes());
+        if self.charge.cover(memory) { Ok(()) } else { Err(Error::TransactionTooLarge) }
+    }
+
+    /// Returns about the memory of everything, with writes of this size and so many events of so many bytes.
+    fn memory(&self, writes: writes::Size, events: usize, event_bytes: usize) -> usize {
+        let entries = writes.keys + self.reads.count() + events;
+        writes.bytes + writes.undo_bytes + self.reads.bytes() + event_bytes + entries * ENTRY_BYTES
     }
 
     /// Remembers a failure of the store.
@@ -350,26 +415,5 @@ impl Draft {
             }
             other => other,
         }
-    }
-}
-
-impl Base {
-    /// Finds what a key holds, and how to tell later that it still does.
-    fn find(&mut self, bucket: &str, key: &[u8]) -> Result<(Option<Vec<u8>>, Seen), StateUnavailable> {
-        if let Some(pending) = self.pending.find(bucket, key) {
-            let mark = Arc::clone(&pending.mark);
-            return Ok(match &pending.change {
-                PendingChange::Set { value, expires_at_ms }
-                    if expires_at_ms.is_none_or(|end| end > self.snapshot.now_ms()) =>
-                {
-                    (Some(value.to_vec()), Seen::Written(mark))
-                }
-                _ => (None, Seen::Absent { after: Some(mark) }),
-            });
-        }
-        Ok(match self.snapshot.get(bucket, key)? {
-            Some(row) => (Some(row.value), Seen::Version(row.version)),
-            None => (None, Seen::Absent { after: None }),
-        })
     }
 }

@@ -38,11 +38,8 @@ pub(super) fn add_to_linker(linker: &mut Linker<InstanceState>) -> wasmtime::Res
 impl KvView<'_> {
     fn draft(&mut self) -> Result<(&mut Draft, &dyn Keyspace), Error> {
         let Some(keyspace) = self.call.keyspace.as_deref() else { return Err(Error::NoTransaction) };
-        let draft = match self.draft.take() {
-            Some(draft) => draft,
-            None => Box::new(Draft::start(self.scope, &self.plugin.transactions)?),
-        };
-        Ok((self.draft.insert(draft), keyspace))
+        let draft = Draft::in_place(self.draft, self.scope, &self.plugin.transactions);
+        Ok((draft.ok_or(Error::NoTransaction)?, keyspace))
     }
 
     async fn read(&mut self, bucket: &str, key: String) -> Result<Option<Vec<u8>>, Stop> {

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use crate::{
     bindings::backplane::plugin::kv::Error,
     keyspace::{Change, KeyRange, KeyWrite},
-    transaction::integer,
+    transaction::{ENTRY_BYTES, integer, undo::Undo},
 };
 
 /// Most keys that one transaction writes.
@@ -20,6 +20,8 @@ const INTEGER_BYTES_MAX: usize = 20;
 pub(super) struct Writes {
     buckets: BTreeMap<Arc<str>, BTreeMap<Vec<u8>, Change>>,
     size: Size,
+    /// Set from the first mark on.
+    undo: Option<Undo>,
 }
 
 /// How much is written.
@@ -27,6 +29,8 @@ pub(super) struct Writes {
 pub(super) struct Size {
     pub(super) keys: usize,
     pub(super) bytes: usize,
+    /// Memory of what can be undone. It is bounded with the rest: a key is remembered once for a mark.
+    pub(super) undo_bytes: usize,
 }
 
 impl Writes {
@@ -49,25 +53,65 @@ impl Writes {
 
     /// Returns the size with `change` in place, when it is allowed.
     pub(super) fn size_with(&self, bucket: &str, key: &[u8], change: &Change) -> Result<Size, Error> {
-        let Size { mut keys, mut bytes } = self.size;
-        match self.find(bucket, key) {
+        let Size { mut keys, mut bytes, mut undo_bytes } = self.size;
+        let old = self.find(bucket, key);
+        match old {
             Some(old) => bytes -= bytes_of(key, old),
             None => keys += 1,
+        }
+        if self.remembers(bucket, key) {
+            undo_bytes += ENTRY_BYTES + old.map_or(key.len(), |old| bytes_of(key, old));
         }
         bytes += bytes_of(key, change);
         if keys > WRITES_MAX || bytes > WRITTEN_BYTES_MAX {
             return Err(Error::TransactionTooLarge);
         }
-        Ok(Size { keys, bytes })
+        Ok(Size { keys, bytes, undo_bytes })
     }
 
     /// Puts `change` in place, with the size that [`Writes::size_with`] has allowed.
     pub(super) fn put(&mut self, bucket: &str, key: Vec<u8>, change: Change, size: Size) {
+        let remembered = self.remembers(bucket, &key).then(|| key.clone());
         self.size = size;
-        match self.buckets.get_mut(bucket) {
-            Some(changes) => drop(changes.insert(key, change)),
-            None => drop(self.buckets.insert(bucket.into(), BTreeMap::from([(key, change)]))),
+        let old = match self.buckets.get_mut(bucket) {
+            Some(changes) => changes.insert(key, change),
+            None => {
+                self.buckets.insert(bucket.into(), BTreeMap::from([(key, change)]));
+                None
+            }
+        };
+        if let (Some(undo), Some(key)) = (&mut self.undo, remembered) {
+            undo.remember(bucket, key, old);
         }
+    }
+
+    /// Keeps what is there, whatever happens to what comes.
+    pub(super) fn mark(&mut self) {
+        self.size.undo_bytes = 0;
+        self.undo = Some(Undo { size: self.size, before: BTreeMap::new() });
+    }
+
+    /// Takes back what came since the mark, everything without one.
+    pub(super) fn undo(&mut self) {
+        let Some(undo) = self.undo.take() else {
+            *self = Self::default();
+            return;
+        };
+        self.size = undo.size;
+        for (bucket, keys) in undo.before {
+            let Some(changes) = self.buckets.get_mut(&bucket) else { continue };
+            for (key, before) in keys {
+                match before {
+                    Some(before) => drop(changes.insert(key, before)),
+                    None => drop(changes.remove(&key)),
+                }
+            }
+        }
+    }
+
+    /// Returns whether what `key` holds now has to be kept when it is changed.
+    fn remembers(&self, bucket: &str, key: &[u8]) -> bool {
+        self.undo.as_ref().is_some_and(|undo| !undo.knows(bucket, key))
     }
 
     /// Returns what the key's change becomes when `by` is added to what it holds.

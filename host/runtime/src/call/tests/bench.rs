@@ -69,10 +69,11 @@ impl Bench {
             version: manifest.version.to_string(),
             mount: String::new(),
             settings: std::collections::HashMap::new(),
+            publishes: manifest.publishes.clone(),
             log_budget: LogBudget::new(1, 1),
             transactions: Arc::clone(&host.transactions),
         });
-        let blueprint = Blueprint { pre, http, lifecycle: None, plugin, limits };
+        let blueprint = Blueprint { pre, http, events: None, schedules: None, lifecycle: None, plugin, limits };
         let generation = Generation::new(manifest, ContentHash::of(b"guest"), mode, host, blueprint);
         Self { generation, keyspace: Arc::new(keyspace) }
     }

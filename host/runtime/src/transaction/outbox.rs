@@ -1,0 +1,63 @@
+//! The events that a run wants to publish, in their order.
+
+use crate::{bindings::backplane::plugin::events::Error, keyspace::NewEvent};
+
+/// Most events of one transaction.
+pub(super) const EVENTS_MAX: usize = 1_000;
+/// Most bytes of them: topics, keys, content types and payloads.
+pub(super) const EVENT_BYTES_MAX: usize = 4 << 20;
+
+/// Events, and how much of them a failed handler has to leave.
+#[derive(Debug, Default)]
+pub(super) struct Outbox {
+    events: Vec<NewEvent>,
+    bytes: usize,
+    /// Events and bytes that stay whatever happens.
+    marked: (usize, usize),
+}
+
+impl Outbox {
+    pub(super) fn count(&self) -> usize {
+        self.events.len()
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(super) fn check_count(&self, more: usize) -> Result<(), Error> {
+        if self.events.len() + more > EVENTS_MAX { Err(Error::TransactionTooLarge) } else { Ok(()) }
+    }
+
+    /// Returns the bytes with `more` events in it, when they are allowed.
+    pub(super) fn bytes_with(&self, more: &[NewEvent]) -> Result<usize, Error> {
+        let bytes = self.bytes + more.iter().map(bytes_of).sum::<usize>();
+        if bytes > EVENT_BYTES_MAX { Err(Error::TransactionTooLarge) } else { Ok(bytes) }
+    }
+
+    /// Puts `more` events in, with the bytes that [`Outbox::bytes_with`] has allowed.
+    pub(super) fn put(&mut self, more: Vec<NewEvent>, bytes: usize) {
+        self.bytes = bytes;
+        self.events.extend(more);
+    }
+
+    /// Keeps what is there, whatever happens to what comes.
+    pub(super) fn mark(&mut self) {
+        self.marked = (self.events.len(), self.bytes);
+    }
+
+    /// Takes out what came since the mark.
+    pub(super) fn undo(&mut self) {
+        self.events.truncate(self.marked.0);
+        self.bytes = self.marked.1;
+    }
+
+    pub(super) fn into_list(self) -> Vec<NewEvent> {
+        self.events
+    }
+}
+
+fn bytes_of(event: &NewEvent) -> usize {
+    let key = event.key.as_ref().map_or(0, String::len);
+    event.topic.len() + key + event.content_type.len() + event.payload.len()
+}
