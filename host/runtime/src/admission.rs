@@ -1,4 +1,4 @@
-//! The right to run one call, and the clock that interrupts it.
+//! The right to run one call, delivery or schedule, and the clock that interrupts it.
 
 use std::sync::Arc;
 
@@ -8,9 +8,9 @@ use crate::{
     ticker::Running,
 };
 
-/// A permit of the plugin and one of the host, given back when it is dropped.
+/// A permit of the host, for a call also one of the plugin; given back when it is dropped.
 pub(crate) struct Admission {
-    _plugin: Permit,
+    _plugin: Option<Permit>,
     _host: Permit,
     _clock: Running,
 }
@@ -19,7 +19,7 @@ impl Admission {
     /// Takes both permits when they are free.
     pub(crate) fn try_take(plugin: &Arc<Permits>, host: &Host) -> Option<Self> {
         let plugin = plugin.try_acquire()?;
-        Some(Self { _plugin: plugin, _host: host.running.try_acquire()?, _clock: host.ticker.running() })
+        Some(Self { _plugin: Some(plugin), _host: host.running.try_acquire()?, _clock: host.ticker.running() })
     }
 
     /// Waits for both permits, for the plugin's first: a busy plugin takes no place from another.
@@ -28,6 +28,14 @@ impl Admission {
     /// Dropping the future gives up the place in the queue and loses no permit.
     pub(crate) async fn take(plugin: &Arc<Permits>, host: &Host) -> Self {
         let plugin = plugin.acquire().await;
-        Self { _plugin: plugin, _host: host.running.acquire().await, _clock: host.ticker.running() }
+        Self { _plugin: Some(plugin), _host: host.running.acquire().await, _clock: host.ticker.running() }
+    }
+
+    /// Waits for one of `permits`, for what is no call: it takes nothing of what calls share.
+    ///
+    /// # Cancel safety
+    /// As for [`Admission::take`].
+    pub(crate) async fn take_apart(permits: &Arc<Permits>, host: &Host) -> Self {
+        Self { _plugin: None, _host: permits.acquire().await, _clock: host.ticker.running() }
     }
 }

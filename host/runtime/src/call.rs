@@ -1,14 +1,17 @@
 //! A call that uses its plugin's state: its handler is run until a run of it is committed.
 //!
+//! What is run is a [`Work`]: a request, a delivery of events, a run of a schedule.
+//!
 //! A run that returned is committed before its answer leaves, unless there is nothing to commit. When another call
 //! changed what it had read, the handler runs again, on an instance that never ran before. First without a turn, then
 //! in one, then alone (`turns`), so that a hot key makes progress. Nothing of a run that was not committed stays.
 //!
-//! Processor time and deadline count over all runs together. A commit that is handed over is waited for whatever they
+//! A request's processor time and deadline count over all runs together. A commit that is handed over is waited for whatever they
 //! say, since its outcome must be told; while it is waited for, the call holds no permit, no instance and no snapshot.
 
+mod request;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,12 +19,11 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::{
     admission::Admission,
-    bindings::exports::backplane::plugin::http_handler::Request,
     context::CallContext,
-    generation::{Generation, Run},
+    generation::Generation,
     instance::StateUse,
-    invoke::{Answer, InvokeError},
-    keyspace::{CommitError, Outcome, Transaction},
+    invoke::InvokeError,
+    keyspace::{CommitError, Keyspace, Outcome, Transaction},
     manifest::Transaction as Mode,
     meter::uncut,
     transaction::{Draft, Scope},
@@ -37,10 +39,61 @@ const CONFLICTS_IN_TURNS_MAX: u32 = 3;
 /// How long the outcome of a commit is waited for.
 const COMMIT_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// What is run until a run of it is committed.
+pub(crate) trait Work: Send + Sync {
+    /// What a run comes to.
+    type Output: Send;
+
+    /// Returns how it uses state.
+    fn mode(&self, generation: &Generation) -> Mode;
+
+    /// Returns its place in what `generation` remembers of routes, subscriptions and schedules.
+    fn place(&self, generation: &Generation) -> u32;
+
+    /// Waits for the right to run for as long as the caller lets it.
+    fn admit(&self, generation: &Generation) -> impl Future<Output = Admission> + Send;
+
+    /// Runs once.
+    fn run(&self, start: Start) -> impl Future<Output = Run<Self::Output>> + Send;
+
+    /// Returns whether what the run wrote is to be committed.
+    fn keeps_writes(output: &Self::Output) -> bool;
+
+    /// Returns whether there is something to commit even where nothing was written.
+    fn is_recorded(output: &Self::Output, keyspace: &dyn Keyspace) -> bool;
+
+    /// Returns what becomes true with the commit.
+    fn outcome(output: &Self::Output) -> Outcome<'_>;
+
+    /// Decides what follows when the commit was refused for another reason than a conflict: what is to be committed
+    /// alone in its place, `None` for another run.
+    ///
+    /// # Errors
+    /// With `error`, when it ends the call.
+    fn refused(&mut self, output: Self::Output, error: CommitError) -> Result<Option<Self::Output>, CommitError>;
+}
+
+/// What a run starts with.
+pub(crate) struct Start {
+    pub(crate) generation: Arc<Generation>,
+    pub(crate) admission: Admission,
+    pub(crate) context: CallContext,
+    pub(crate) scope: Scope,
+    /// Whether its instance may be one that ran before.
+    pub(crate) is_first: bool,
+}
+
+/// How one run ended.
+pub(crate) struct Run<T> {
+    pub(crate) answer: Result<T, InvokeError>,
+    /// `None` when there is nothing to commit: the handler used no state, and its answer is not recorded.
+    pub(crate) state: Option<StateUse>,
+}
+
 /// A call between two runs.
-pub(crate) struct Call {
+pub(crate) struct Call<W> {
     generation: Arc<Generation>,
-    request: Request,
+    work: W,
     context: CallContext,
     mode: Mode,
     runs: u32,
@@ -59,39 +112,39 @@ enum OnItsWay {
     InTurn { _commit: TurnCommit },
 }
 
-impl Call {
-    /// Starts a call of a route whose calls have been in each other's way: in a turn.
-    pub(crate) async fn run_in_turn(
+impl<W: Work> Call<W> {
+    /// Runs `work` until a run of it is committed, the first one in a turn if its like have been in each other's way.
+    pub(crate) async fn run_to_end(
         generation: Arc<Generation>,
-        request: Request,
+        work: W,
         context: CallContext,
-    ) -> Result<Answer, InvokeError> {
-        let mut call = Self::new(generation, request, context);
-        call.needs_turn = true;
+    ) -> Result<W::Output, InvokeError> {
+        let mut call = Self::new(generation, work, context);
+        call.needs_turn = call.generation.contention().is_heavy(call.work.place(&call.generation));
         call.run_until_committed().await
     }
 
     /// Goes on with a call whose first run has ended.
     pub(crate) async fn conclude(
         generation: Arc<Generation>,
-        request: Request,
-        answer: Result<Answer, InvokeError>,
+        work: W,
+        answer: Result<W::Output, InvokeError>,
         state: StateUse,
-    ) -> Result<Answer, InvokeError> {
+    ) -> Result<W::Output, InvokeError> {
         let StateUse { context, draft } = state;
-        let mut call = Self::new(generation, request, context);
+        let mut call = Self::new(generation, work, context);
         call.runs = 1;
         match call.settle(answer, draft).await? {
-            Some(answer) => Ok(answer),
+            Some(output) => Ok(output),
             None => call.run_until_committed().await,
         }
     }
 
-    fn new(generation: Arc<Generation>, request: Request, context: CallContext) -> Self {
+    fn new(generation: Arc<Generation>, work: W, context: CallContext) -> Self {
         Self {
-            mode: generation.transaction_of(request.route),
+            mode: work.mode(&generation),
             generation,
-            request,
+            work,
             context,
             runs: 0,
             conflicts: 0,
@@ -102,31 +155,28 @@ impl Call {
         }
     }
 
-    async fn run_until_committed(mut self) -> Result<Answer, InvokeError> {
+    async fn run_until_committed(mut self) -> Result<W::Output, InvokeError> {
         while self.runs < RUNS_MAX && Instant::now() < self.context.deadline {
             let Run { answer, state } = self.run().await?;
             let Some(StateUse { context, draft }) = state else { return answer };
             self.context = context;
-            if let Some(answer) = self.settle(answer, draft).await? {
-                return Ok(answer);
+            if let Some(output) = self.settle(answer, draft).await? {
+                return Ok(output);
             }
         }
         Err(InvokeError::Conflict)
     }
 
-    /// Runs the handler once more.
-    async fn run(&mut self) -> Result<Run, InvokeError> {
+    /// Runs once more.
+    async fn run(&mut self) -> Result<Run<W::Output>, InvokeError> {
         let is_first = self.runs == 0;
         self.runs += 1;
         let prepared = timeout_at(self.context.deadline, self.prepare()).await;
         let admission = prepared.unwrap_or(Err(InvokeError::Conflict))?;
         let scope = Scope { mode: self.mode, turns: self.turn.as_ref().map(|_| Arc::clone(self.generation.turns())) };
-        let instance = match is_first {
-            true => self.generation.instance(&self.context.request_id).await?,
-            false => self.generation.unused_instance(&self.context.request_id).await?,
-        };
         let context = std::mem::replace(&mut self.context, CallContext::idle());
-        Ok(self.generation.run_once(admission, instance, &self.request, context, scope).await)
+        let start = Start { generation: Arc::clone(&self.generation), admission, context, scope, is_first };
+        Ok(self.work.run(start).await)
     }
 
     /// Waits until the next run may start.
@@ -143,20 +193,16 @@ impl Call {
                 self.generation.turns().settled().await;
             }
         }
-        Ok(self.generation.admit_in_time().await)
+        Ok(self.work.admit(&self.generation).await)
     }
 
-    /// Commits what a run did. `None` says that the handler is to be run again.
+    /// Commits what a run did. `None` says that there is to be another one.
     async fn settle(
         &mut self,
-        answer: Result<Answer, InvokeError>,
-        draft: Option<Box<Draft>>,
-    ) -> Result<Option<Answer>, InvokeError> {
-        let mut relies_on_pending = false;
-        let mut transaction = Transaction::default();
-        // Held until the commit is decided: until then the writes are in memory.
-        let mut _charge = None;
-        if let Some(mut draft) = draft {
+        answer: Result<W::Output, InvokeError>,
+        mut draft: Option<Box<Draft>>,
+    ) -> Result<Option<W::Output>, InvokeError> {
+        if let Some(draft) = &mut draft {
             if let Some(error) = draft.take_failure() {
                 return Err(InvokeError::StateUnavailable(error));
             }
@@ -164,27 +210,44 @@ impl Call {
                 self.must_settle = true;
                 return Ok(None);
             }
-            let finished = draft.into_transaction(matches!(answer, Ok(Ok(_))));
+        }
+        let output = answer?;
+        let (mut transaction, mut relies_on_pending) = (Transaction::default(), false);
+        // Held until the commit is decided: until then the writes are in memory.
+        let mut _charge = None;
+        if let Some(draft) = draft {
+            let finished = draft.into_transaction(W::keeps_writes(&output));
             (transaction, relies_on_pending, _charge) =
                 (finished.transaction, finished.relies_on_pending, Some(finished.charge));
         }
-        let answer = answer?;
-        let response = answer.as_ref().ok();
-        let is_recorded = response.is_some() && self.records_answer();
-        if transaction.writes.is_empty() && !relies_on_pending && !is_recorded {
-            return Ok(Some(answer));
+        let changes_nothing = transaction.writes.is_empty() && transaction.events.is_empty();
+        if changes_nothing && !relies_on_pending && !self.is_recorded(&output) {
+            return Ok(Some(output));
         }
-        let outcome = response.map_or(Outcome::Nothing, Outcome::Answer);
-        let is_committed = self.commit(transaction, outcome).await?;
-        Ok(is_committed.then_some(answer))
+        match self.commit(transaction, W::outcome(&output)).await {
+            Ok(is_committed) => Ok(is_committed.then_some(output)),
+            Err(error) => self.settle_refused(output, error).await.map_err(InvokeError::Commit),
+        }
     }
 
-    fn records_answer(&self) -> bool {
-        self.mode == Mode::Write && self.context.keyspace.as_ref().is_some_and(|keyspace| keyspace.records_answer())
+    /// Goes on after a commit that was refused for another reason than a conflict.
+    async fn settle_refused(
+        &mut self,
+        output: W::Output,
+        error: CommitError,
+    ) -> Result<Option<W::Output>, CommitError> {
+        let Some(output) = self.work.refused(output, error)? else { return Ok(None) };
+        let is_committed = self.commit(Transaction::default(), W::outcome(&output)).await?;
+        Ok(is_committed.then_some(output))
     }
 
-    /// Hands `transaction` over and waits for what comes of it; says no when the handler is to be run again.
-    async fn commit(&mut self, mut transaction: Transaction, outcome: Outcome<'_>) -> Result<bool, InvokeError> {
+    fn is_recorded(&self, output: &W::Output) -> bool {
+        let keyspace = self.context.keyspace.as_deref();
+        self.mode == Mode::Write && keyspace.is_some_and(|keyspace| W::is_recorded(output, keyspace))
+    }
+
+    /// Hands `transaction` over and waits for what comes of it; says no when there is to be another run.
+    async fn commit(&mut self, mut transaction: Transaction, outcome: Outcome<'_>) -> Result<bool, CommitError> {
         let Some(keyspace) = &self.context.keyspace else { return Ok(true) };
         let on_its_way = match &self.turn {
             Some(turn) => OnItsWay::InTurn { _commit: turn.hand_over(&mut transaction) },
@@ -201,19 +264,19 @@ impl Call {
         self.turn = self.turn.take().filter(Turn::is_alone);
         let decided = uncut(timeout(COMMIT_TIMEOUT, decision)).await.unwrap_or(Err(CommitError::Unknown));
         drop(on_its_way);
-        let contention = self.generation.contention();
+        let (contention, place) = (self.generation.contention(), self.work.place(&self.generation));
         match decided {
             Ok(()) => {
-                contention.note(self.request.route, false);
+                contention.note(place, false);
                 Ok(true)
             }
             Err(CommitError::Conflict) => {
-                contention.note(self.request.route, true);
+                contention.note(place, true);
                 self.conflicts += 1;
                 self.conflicts_in_turns += u32::from(was_in_turn);
                 Ok(false)
             }
-            Err(error) => Err(InvokeError::Commit(error)),
+            Err(error) => Err(error),
         }
     }
 }

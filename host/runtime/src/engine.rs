@@ -61,7 +61,8 @@ fn shared() -> Config {
 
 fn pool(limits: &HostLimits) -> PoolingAllocationConfig {
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-    let instances = count(limits.running_max.saturating_add(limits.idle_max)).max(1);
+    let running = [limits.running_max, limits.deliveries_max, limits.schedule_runs_max];
+    let instances = count(running.into_iter().fold(limits.idle_max, usize::saturating_add)).max(1);
     let mut pool = PoolingAllocationConfig::default();
     pool.total_component_instances(instances)
         .total_core_instances(instances.saturating_mul(CORE_INSTANCES_EACH))

@@ -3,7 +3,11 @@
 //! A generation never changes. A new version, or new settings, make a new one; the old one takes no new calls,
 //! finishes those it has, and is gone when the last of them is.
 
+mod delivery;
+mod failure;
+mod handling;
 mod run;
+mod scheduled;
 
 use std::{
     fmt,
@@ -16,14 +20,18 @@ use std::{
 
 use tokio::time::Instant;
 
+use self::{delivery::Delivery, scheduled::Scheduled};
 use crate::{
     admission::Admission,
-    bindings::exports::backplane::plugin::http_handler::Request,
+    bindings::exports::backplane::plugin::{http_handler::Request, schedule_handler::Run as ScheduleRun},
+    call::Call,
     context::CallContext,
+    event::Event,
     hash::ContentHash,
     host::Host,
     instance::Blueprint,
     invoke::{Answer, InvokeError},
+    keyspace::{Handled, Ran},
     lane::{OnAbandon, Steered},
     limits::PluginLimits,
     manifest::{InstanceMode, Manifest, Transaction as Mode},
@@ -33,8 +41,6 @@ use crate::{
     pool::Pool,
     turns::Turns,
 };
-
-pub(crate) use self::run::Run;
 
 /// New instances that are kept ready for the next calls, in the mode `fresh`.
 const PREWARMED_MAX: usize = 4;
@@ -50,9 +56,9 @@ pub struct Generation {
     blueprint: Blueprint,
     pool: Pool,
     permits: Arc<Permits>,
-    /// Which routes' calls have been long.
+    /// Which routes' calls have been long; behind the routes stand the subscriptions, and behind them the schedules.
     pace: Pace,
-    /// Which routes' calls have been in each other's way.
+    /// Whose calls have been in each other's way, likewise.
     contention: Pace,
     turns: Arc<Turns>,
     retired: AtomicBool,
@@ -63,11 +69,11 @@ pub struct Generation {
 /// Counters of a generation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Counters {
-    /// Calls that were answered, well or badly.
+    /// Calls of its handlers that came to an end, good or bad: requests, events, runs of schedules.
     pub calls: u64,
     /// Calls that ended in a trap, an exit, or over a limit.
     pub failures: u64,
-    /// Calls that run now.
+    /// Requests that run now.
     pub running: usize,
 }
 
@@ -80,11 +86,12 @@ impl Generation {
         blueprint: Blueprint,
     ) -> Arc<Self> {
         let capacity = if mode == InstanceMode::Reused { REUSED_MAX } else { PREWARMED_MAX.max(host.threads) };
+        let places = manifest.routes.len() + manifest.subscriptions.len() + manifest.schedules.len();
         let generation = Arc::new(Self {
             pool: Pool::new(capacity, host.threads, Arc::clone(&host.idle)),
             permits: Permits::new(blueprint.limits.concurrency_max),
-            pace: Pace::new(manifest.routes.len()),
-            contention: Pace::new(manifest.routes.len()),
+            pace: Pace::new(places),
+            contention: Pace::new(places),
             turns: host.turns(&manifest.name),
             manifest,
             hash,
@@ -177,11 +184,60 @@ impl Generation {
         let steer = if self.pace.is_heavy(route) { Steered::slow } else { Steered::new };
         let Measured { result, spent } = steer(run, slow, on_abandon).await;
         let result = result.map_err(InvokeError::from).flatten();
-        let is_fault = result.as_ref().is_err_and(InvokeError::is_fault);
-        self.pace.note(route, is_fault || spent >= SHORT);
+        self.note_call(route, result.as_ref().is_err_and(InvokeError::is_fault), spent);
+        result
+    }
+
+    /// Takes note of a call that ended.
+    fn note_call(&self, place: u32, is_fault: bool, spent: Duration) {
+        self.pace.note(place, is_fault || spent >= SHORT);
         self.calls.fetch_add(1, Ordering::Relaxed);
         self.failures.fetch_add(u64::from(is_fault), Ordering::Relaxed);
-        result
+    }
+
+    /// Runs the plugin's event handler for `events`, in their order and in one transaction, until one fails; the commit
+    /// says which of them are handled, and what became of the next one.
+    ///
+    /// Each has the plugin's time and processor time of its own, and its own trace in place of the call's; the call's
+    /// deadline bounds what happens between two runs. The last ones may be left for another delivery, so that what is
+    /// handled is committed soon.
+    ///
+    /// # Errors
+    /// When nothing is committed for a reason that is not the handler's, or nobody knows.
+    ///
+    /// # Cancel safety
+    /// A dropped delivery stops, and changes nothing unless its commit was handed over.
+    pub async fn handle_events(
+        self: &Arc<Self>,
+        events: Vec<Event>,
+        call: CallContext,
+    ) -> Result<Handled, InvokeError> {
+        Box::pin(Call::run_to_end(Arc::clone(self), Delivery::new(events), call)).await
+    }
+
+    /// Runs the plugin's schedule handler; the commit says that the slot is dealt with, even where the handler failed.
+    ///
+    /// Time and processor time are the plugin's, as for an event.
+    ///
+    /// # Errors
+    /// As for [`Generation::handle_events`].
+    ///
+    /// # Cancel safety
+    /// As for [`Generation::handle_events`].
+    pub async fn handle_schedule(self: &Arc<Self>, run: ScheduleRun, call: CallContext) -> Result<Ran, InvokeError> {
+        Box::pin(Call::run_to_end(Arc::clone(self), Scheduled::new(run), call)).await
+    }
+
+    /// Returns where a subscription stands in what is remembered of the plugin's calls.
+    fn place_of_subscription(&self, subscription: u32) -> u32 {
+        let routes = u32::try_from(self.manifest.routes.len()).unwrap_or(u32::MAX);
+        routes.saturating_add(subscription)
+    }
+
+    /// Returns where a schedule stands in what is remembered of the plugin's calls.
+    fn place_of_schedule(&self, schedule: u32) -> u32 {
+        let subscriptions = u32::try_from(self.manifest.subscriptions.len()).unwrap_or(u32::MAX);
+        self.place_of_subscription(subscriptions).saturating_add(schedule)
     }
 
     async fn admit(&self) -> Result<Admission, InvokeError> {

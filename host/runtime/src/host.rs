@@ -25,6 +25,10 @@ pub(crate) struct Host {
     pub(crate) threads: usize,
     /// Rights to run a call.
     pub(crate) running: Arc<Permits>,
+    /// Rights to run a delivery of events: deliveries do not wait for calls, nor calls for deliveries.
+    pub(crate) deliveries: Arc<Permits>,
+    /// Rights to run a schedule.
+    pub(crate) schedule_runs: Arc<Permits>,
     /// Rights to keep an instance between calls.
     pub(crate) idle: Arc<Permits>,
     /// Linear memory of all instances together.
@@ -58,6 +62,8 @@ impl Host {
             ticker: Ticker::start(&engine).map_err(StartError::Threads)?,
             slow_lane: SlowLane::start(threads).map_err(StartError::Threads)?,
             running: Permits::new(limits.running_max),
+            deliveries: Permits::new(limits.deliveries_max),
+            schedule_runs: Permits::new(limits.schedule_runs_max),
             idle: Permits::new(limits.idle_max),
             memory: ByteBudget::new(limits.memory_total_bytes_max),
             transactions: ByteBudget::new(limits.transactions_bytes_max),

@@ -13,6 +13,10 @@ use crate::manifest::{Manifest, Route, WantedLimits};
 pub struct HostLimits {
     /// Calls that run at the same time, all plugins together.
     pub running_max: usize,
+    /// Deliveries of events that run at the same time, all plugins together; apart from calls.
+    pub deliveries_max: usize,
+    /// Runs of schedules at the same time, all plugins together; apart from calls.
+    pub schedule_runs_max: usize,
     /// Instances that stand ready without a call, all plugins together.
     pub idle_max: usize,
     /// How long a ready instance is kept without a call.
@@ -70,6 +74,8 @@ impl Default for HostLimits {
     fn default() -> Self {
         Self {
             running_max: 256,
+            deliveries_max: 64,
+            schedule_runs_max: 16,
             idle_max: 128,
             idle_timeout: Duration::from_secs(30),
             memory_total_bytes_max: 2 << 30,

@@ -6,6 +6,10 @@ use crate::config::LimitsConfig;
 
 /// Writes of all calls together that are not handed to the store yet.
 const TRANSACTIONS_BYTES_MAX: usize = 256 << 20;
+/// Deliveries of events that run at once, apart from requests.
+const DELIVERIES_MAX: usize = 64;
+/// Runs of schedules at once, apart from both.
+const SCHEDULE_RUNS_MAX: usize = 16;
 
 /// Makes the runtime's limits.
 pub fn host_limits(config: &LimitsConfig) -> HostLimits {
@@ -29,6 +33,8 @@ pub fn host_limits(config: &LimitsConfig) -> HostLimits {
         compile_memory_bytes_max: config.compile_memory_bytes_max as u64,
         cache_bytes_max: config.cache_bytes_max,
         transactions_bytes_max: TRANSACTIONS_BYTES_MAX,
+        deliveries_max: DELIVERIES_MAX,
+        schedule_runs_max: SCHEDULE_RUNS_MAX,
         default: PluginLimits {
             memory_bytes_max: config.memory_bytes,
             concurrency_max: count(config.concurrency),

@@ -8,20 +8,13 @@ use super::Generation;
 use crate::{
     admission::Admission,
     bindings::exports::backplane::plugin::http_handler::{Request, Response},
-    call::Call,
+    call::{Call, Run},
     context::CallContext,
-    instance::{Instance, InstantiateError, StateUse},
+    instance::{Instance, InstantiateError},
     invoke::{Answer, InvokeError},
     manifest::{InstanceMode, Transaction as Mode},
     transaction::Scope,
 };
-
-/// How one run of the handler ended.
-pub(crate) struct Run {
-    pub(crate) answer: Result<Answer, InvokeError>,
-    /// `None` when there is nothing to commit: the handler used no state, and its answer is not recorded.
-    pub(crate) state: Option<StateUse>,
-}
 
 impl Generation {
     /// Runs the handler until it has answered, and what it did with its plugin's state is committed.
@@ -32,7 +25,7 @@ impl Generation {
         call: CallContext,
     ) -> Result<Answer, InvokeError> {
         let Some(admission) = admission else {
-            return Box::pin(Call::run_in_turn(self, request, call)).await;
+            return Box::pin(Call::run_to_end(self, request, call)).await;
         };
         let instance = self.instance(&call.request_id).await?;
         let mode = if call.keyspace.is_some() { self.transaction_of(request.route) } else { Mode::None };
@@ -60,6 +53,16 @@ impl Generation {
         }
     }
 
+    /// Returns an instance for a handler that runs after another: the one that was used where it may be.
+    pub(super) async fn next_instance(&self, mut used: Box<Instance>, request_id: &str) -> Result<Box<Instance>, InvokeError> {
+        if self.mode == InstanceMode::Reused && used.end_call(&self.blueprint.limits) {
+            return Ok(used);
+        }
+        // Before there is another: permits bound how many instances there are.
+        drop(used);
+        self.unused_instance(request_id).await
+    }
+
     async fn new_instance(&self, request_id: &str) -> Result<Box<Instance>, InvokeError> {
         let start = self.start_context(request_id.to_owned());
         let made = Box::pin(self.blueprint.instantiate(&self.host, start)).await;
@@ -75,7 +78,7 @@ impl Generation {
         request: &Request,
         call: CallContext,
         scope: Scope,
-    ) -> Run {
+    ) -> Run<Answer> {
         let returned = instance.handle_http(call, scope, request).await;
         let state = instance.take_state_use();
         let answer = match returned {
@@ -99,7 +102,7 @@ impl Generation {
     }
 
     /// Takes an instance back whose call returned. What costs time happens after the response has left.
-    fn check_in(self: &Arc<Self>, mut instance: Box<Instance>, admission: Admission) {
+    pub(super) fn check_in(self: &Arc<Self>, mut instance: Box<Instance>, admission: Admission) {
         let keep = self.mode == InstanceMode::Reused
             && !self.retired.load(Ordering::Acquire)
             && instance.end_call(&self.blueprint.limits);
