@@ -1,7 +1,7 @@
 //! Rust bindings of the contract in `wit/`, generated when this crate is compiled.
 //!
 //! There is one world for each interface that a plugin may export, so that a plugin exports only what it has:
-//! the linker joins the worlds whose `export_*!` macro was used. Both worlds share the types of the first.
+//! the linker joins the worlds whose `export_*!` macro was used. All of them share the types of the first.
 //!
 //! Outside of WebAssembly the types are real and every function panics, which is why the rest of the crate goes
 //! through `host` and never calls an import directly.
@@ -22,6 +22,44 @@ pub mod http {
     });
 }
 
+/// The world of a plugin that handles events.
+pub mod event {
+    wit_bindgen::generate!({
+        path: "../wit",
+        world: "backplane:plugin/event-plugin",
+        pub_export_macro: true,
+        export_macro_name: "export_event",
+        default_bindings_module: "::backplane_sdk::bindings::event",
+        with: {
+            "backplane:plugin/types@1.0.0": crate::bindings::http::backplane::plugin::types,
+            "backplane:plugin/context@1.0.0": crate::bindings::http::backplane::plugin::context,
+            "backplane:plugin/log@1.0.0": crate::bindings::http::backplane::plugin::log,
+            "backplane:plugin/config@1.0.0": crate::bindings::http::backplane::plugin::config,
+            "backplane:plugin/kv@1.0.0": crate::bindings::http::backplane::plugin::kv,
+            "backplane:plugin/events@1.0.0": crate::bindings::http::backplane::plugin::events,
+        },
+    });
+}
+
+/// The world of a plugin that runs by the clock.
+pub mod schedule {
+    wit_bindgen::generate!({
+        path: "../wit",
+        world: "backplane:plugin/schedule-plugin",
+        pub_export_macro: true,
+        export_macro_name: "export_schedule",
+        default_bindings_module: "::backplane_sdk::bindings::schedule",
+        with: {
+            "backplane:plugin/types@1.0.0": crate::bindings::http::backplane::plugin::types,
+            "backplane:plugin/context@1.0.0": crate::bindings::http::backplane::plugin::context,
+            "backplane:plugin/log@1.0.0": crate::bindings::http::backplane::plugin::log,
+            "backplane:plugin/config@1.0.0": crate::bindings::http::backplane::plugin::config,
+            "backplane:plugin/kv@1.0.0": crate::bindings::http::backplane::plugin::kv,
+            "backplane:plugin/events@1.0.0": crate::bindings::http::backplane::plugin::events,
+        },
+    });
+}
+
 /// The world of a plugin that has something to prepare when an instance starts.
 pub mod lifecycle {
     wit_bindgen::generate!({
@@ -36,6 +74,7 @@ pub mod lifecycle {
             "backplane:plugin/log@1.0.0": crate::bindings::http::backplane::plugin::log,
             "backplane:plugin/config@1.0.0": crate::bindings::http::backplane::plugin::config,
             "backplane:plugin/kv@1.0.0": crate::bindings::http::backplane::plugin::kv,
+            "backplane:plugin/events@1.0.0": crate::bindings::http::backplane::plugin::events,
         },
     });
 }

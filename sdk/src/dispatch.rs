@@ -1,6 +1,6 @@
 //! What `#[plugin]` makes of a module.
 
-use crate::{Request, Response, Result};
+use crate::{Delivery, Request, Response, Result, Run, export};
 
 /// A plugin as one type, written by [`#[plugin]`](macro@crate::plugin) and named `Plugin` inside the module.
 ///
@@ -14,6 +14,22 @@ pub trait Plugin {
     /// # Errors
     /// The problem that an extractor or the handler ended with.
     fn handle(request: Request) -> Result<Response>;
+
+    /// Handles one event, whose `subscription` is a position in the manifest's `subscriptions`.
+    ///
+    /// # Errors
+    /// The problem that an argument or the handler ended with.
+    fn handle_event(event: Delivery) -> Result<()> {
+        Err(export::unknown_subscription(event.subscription))
+    }
+
+    /// Runs a function by the clock. `schedule` of the run is a position in the manifest's `schedules`.
+    ///
+    /// # Errors
+    /// The problem that an argument or the handler ended with.
+    fn handle_schedule(run: Run) -> Result<()> {
+        Err(export::unknown_schedule(run.schedule))
+    }
 
     /// Runs the function marked with `#[init]`, if there is one.
     ///

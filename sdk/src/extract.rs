@@ -29,6 +29,7 @@ mod query;
 use std::mem;
 
 pub(crate) use header::header;
+pub(crate) use json::is_json;
 pub use path::Path;
 pub use query::Query;
 

@@ -3,8 +3,8 @@
 //! Both sides have the same signatures, so that nothing above this module knows where it runs.
 
 #[cfg(target_arch = "wasm32")]
-pub(crate) use crate::bindings::http::backplane::plugin::{config, context, kv, log};
+pub(crate) use crate::bindings::http::backplane::plugin::{config, context, events, kv, log};
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) use crate::testing::double::{config, context, log};
 #[cfg(not(target_arch = "wasm32"))]
-pub(crate) use crate::testing::keyspace::kv;
+pub(crate) use crate::testing::keyspace::{events, kv};

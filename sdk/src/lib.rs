@@ -25,6 +25,7 @@
 //! - [`plugin`] and the route attributes ([`get`], [`post`] and the others) declare what the plugin answers.
 //! - [`extract`] lists what a handler may take, [`respond`] what it may return, [`Problem`] how it fails.
 //! - [`kv`] is the plugin's own state, and part of the call's transaction.
+//! - [`events`] publishes events as part of it, and [`on`] handles those of others; [`every`] and [`cron`] run by the clock.
 //! - [`Principal`] is who calls, with roles, scopes and [`Claims`]; [`Context`] knows the call and how much time is left.
 //! - [`mod@config`] is what the operator set, [`log`] writes to the operator's log.
 //! - [`testing`] stands in for the host under `cargo test`.
@@ -38,6 +39,7 @@ pub mod bindings;
 pub mod config;
 pub mod context;
 mod dispatch;
+pub mod events;
 #[doc(hidden)]
 pub mod export;
 pub mod extract;
@@ -47,15 +49,21 @@ pub mod log;
 pub mod prelude;
 mod problem;
 pub mod respond;
+pub mod schedule;
 #[cfg(any(target_arch = "wasm32", test))]
 mod stdio;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
+pub mod trigger;
 
-pub use backplane_sdk_macros::{any, config, delete, get, head, init, options, patch, plugin, post, put};
+pub use backplane_sdk_macros::{
+    any, config, cron, delete, every, get, head, init, on, options, patch, plugin, post, put,
+};
+pub use bindings::event::exports::backplane::plugin::event_handler::Event as Delivery;
 pub use bindings::http::exports::backplane::plugin::http_handler::{Request, Response};
 pub use context::{Claims, Context, Principal};
 pub use dispatch::Plugin;
 pub use extract::{Call, Extract};
 pub use problem::{OptionExt, Problem, Result};
 pub use respond::IntoResponse;
+pub use schedule::Run;

@@ -2,8 +2,10 @@
 
 pub use crate::config::Config;
 pub use crate::context::{Claims, Context, Principal};
+pub use crate::events::Event;
 pub use crate::extract::{Method, Path, Query};
 pub use crate::problem::{OptionExt, Problem, Result};
 pub use crate::respond::{Bytes, Created, Headers, Html, IntoResponse, Json, NoContent, Redirect, Status, Text};
-pub use crate::{any, config, delete, get, head, init, options, patch, post, put};
-pub use crate::{kv, log};
+pub use crate::schedule::Run;
+pub use crate::{any, config, cron, delete, every, get, head, init, on, options, patch, post, put};
+pub use crate::{events, kv, log};

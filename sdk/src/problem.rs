@@ -4,7 +4,9 @@ use std::borrow::Cow;
 use std::error::Error;
 use std::fmt::Write;
 use std::panic::Location;
+use std::time::Duration;
 
+use crate::bindings::event::exports::backplane::plugin::event_handler::{Failure, Retry};
 use crate::bindings::http::backplane::plugin::types;
 use crate::log;
 
@@ -12,6 +14,9 @@ use crate::log;
 pub type Result<T, E = Problem> = std::result::Result<T, E>;
 
 /// A failure, answered as `application/problem+json`; the request's transaction is rolled back.
+///
+/// Where an event was not handled, nobody is answered: the problem is kept for the operator, and the event is tried again
+/// unless it says [`fatal`](Problem::fatal).
 ///
 /// `status`, `code` and `message` go to the caller. A `source` does not: it is written to the operator's log,
 /// with the line of code where it became a problem. `?` makes a problem of every [`std::error::Error`]: status
@@ -32,6 +37,7 @@ pub struct Problem {
     status: u16,
     code: Cow<'static, str>,
     message: Cow<'static, str>,
+    retry: AfterFailure,
     cause: Option<Cause>,
 }
 
@@ -42,11 +48,36 @@ struct Cause {
     location: &'static Location<'static>,
 }
 
+/// What is to happen to an event that was not handled. One word, because every problem carries it and few need it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct AfterFailure(u32);
+
+impl AfterFailure {
+    const LATER: Self = Self(0);
+    const NEVER: Self = Self(u32::MAX);
+    /// The longest that a host lets an event wait, 24 hours, in milliseconds.
+    const MILLIS_MAX: u32 = 86_400_000;
+
+    fn after(time: Duration) -> Self {
+        Self(u32::try_from(time.as_millis()).unwrap_or(u32::MAX).clamp(1, Self::MILLIS_MAX))
+    }
+}
+
+impl From<AfterFailure> for Retry {
+    fn from(after: AfterFailure) -> Self {
+        match after {
+            AfterFailure::LATER => Self::Later,
+            AfterFailure::NEVER => Self::Never,
+            AfterFailure(ms) => Self::AfterMs(ms.into()),
+        }
+    }
+}
+
 impl Problem {
     /// Makes a problem of a status from 400 to 599, a stable code of `a-z`, `0-9` and `_`, and a sentence for
     /// people. The host answers 500 and `plugin_error` in place of a status or a code that it cannot send.
     pub fn new(status: u16, code: impl Into<Cow<'static, str>>, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, code: code.into(), message: message.into(), cause: None }
+        Self { status, code: code.into(), message: message.into(), retry: AfterFailure::LATER, cause: None }
     }
 
     /// 400 `bad_request`: the request makes no sense as it is.
@@ -95,6 +126,35 @@ impl Problem {
         self
     }
 
+    /// Says when an event that was not handled is tried again: after this time, at most 24 hours, in place of a delay
+    /// that grows with the attempts. It means nothing but for events.
+    ///
+    /// ```
+    /// # use backplane_sdk::prelude::*;
+    /// # use std::time::Duration;
+    /// fn require_open(is_open: bool) -> Result<()> {
+    ///     match is_open {
+    ///         true => Ok(()),
+    ///         false => Err(Problem::new(503, "closed", "the shop opens later").retry_after(Duration::from_mins(10))),
+    ///     }
+    /// }
+    /// # assert!(require_open(true).is_ok());
+    /// # assert!(require_open(false).is_err());
+    /// ```
+    #[must_use]
+    pub fn retry_after(mut self, time: Duration) -> Self {
+        self.retry = AfterFailure::after(time);
+        self
+    }
+
+    /// Says that an event that was not handled is not tried again: it becomes a dead letter, for a person to look at. It
+    /// means nothing but for events.
+    #[must_use]
+    pub fn fatal(mut self) -> Self {
+        self.retry = AfterFailure::NEVER;
+        self
+    }
+
     /// Returns the HTTP status.
     pub fn status(&self) -> u16 {
         self.status
@@ -108,6 +168,12 @@ impl Problem {
     /// Returns the sentence that the caller reads.
     pub fn message(&self) -> &str {
         &self.message
+    }
+
+    /// Does as [`report`](Self::report), and says what is to happen to the event.
+    pub(crate) fn report_event(self) -> Failure {
+        let retry = self.retry.into();
+        Failure { problem: self.report(), retry }
     }
 
     /// Logs the source, if there is one, and gives the rest to the host.

@@ -8,6 +8,9 @@
 //! means: see [`TestRequest::send`] and [`TestRequest::send_overtaken`]. What the test itself reads and writes, and a
 //! handler that it calls as a function, has no transaction around it: every write stands at once.
 //!
+//! [`event`] makes an event that goes to the plugin's handlers with its retries, as on a host; [`published`] is what
+//! handlers have published, and [`run_schedule`] runs what otherwise the clock does.
+//!
 //! ```
 //! #[backplane_sdk::plugin]
 //! mod orders {
@@ -28,16 +31,22 @@
 //! ```
 
 mod caller;
+mod delivery;
 pub(crate) mod double;
+mod event;
 pub(crate) mod keyspace;
 mod manifest;
 mod request;
+mod schedule;
 
+pub use delivery::{Attempt, DeadLetter, Outcome, dead_letters, deliver};
 pub use double::{
     Line, set_caller, set_config, set_log_level, set_mount, set_remaining, set_request_id, set_trace_parent, take_logs,
 };
-pub use keyspace::{advance_clock, set_state_available, set_state_quota};
+pub use event::{TestEvent, event};
+pub use keyspace::{Published, advance_clock, published, set_state_available, set_state_quota};
 pub use request::{TestRequest, TestResponse, delete, get, patch, post, put, request};
+pub use schedule::run_schedule;
 
 use crate::{Plugin, Result};
 

@@ -11,6 +11,8 @@ use crate::options::AttributeOption;
 
 /// Longest role or scope in bytes.
 const NAME_BYTES_MAX: usize = 64;
+/// Most roles or scopes that the manifest's schema accepts.
+const NAMES_MAX: usize = 32;
 
 /// Reads who may call; a route that says nothing needs a signed-in caller.
 pub(crate) fn read(options: &[AttributeOption]) -> Result<Access> {
@@ -38,7 +40,7 @@ pub(crate) fn read(options: &[AttributeOption]) -> Result<Access> {
 
 fn read_names(option: &AttributeOption) -> Result<Vec<String>> {
     let mut names = Vec::new();
-    for text in option.texts()? {
+    for text in option.texts(NAMES_MAX)? {
         let name = text.value();
         check_name(&option.name, &text, &name)?;
         if names.contains(&name) {

@@ -31,7 +31,7 @@ const SINGLE_VALUES: [&str; 15] =
 
 /// Checks a handler and returns its arguments, taking `#[header]` off them.
 pub(crate) fn parse(function: &mut ItemFn, method: Method, path: &RoutePath) -> Result<Vec<Argument>> {
-    check_signature(function)?;
+    check_signature(function, "for example `-> Result<Json<Order>>` or `-> NoContent`")?;
     // A handler owns what it takes, whatever it then does with it.
     function.attrs.push(parse_quote!(#[allow(clippy::needless_pass_by_value)]));
     let mut arguments = Vec::new();
@@ -56,8 +56,8 @@ pub(crate) fn parse(function: &mut ItemFn, method: Method, path: &RoutePath) -> 
     Ok(arguments)
 }
 
-/// Refuses what no handler can be.
-pub(crate) fn check_signature(function: &ItemFn) -> Result<()> {
+/// Refuses what no handler can be. `output` says what it may return.
+pub(crate) fn check_signature(function: &ItemFn, output: &str) -> Result<()> {
     let signature = &function.sig;
     if let Some(token) = &signature.asyncness {
         return refuse(token, "a handler is not `async`: the host waits for it, so write a plain `fn`");
@@ -82,10 +82,7 @@ pub(crate) fn check_signature(function: &ItemFn) -> Result<()> {
         }
     }
     match signature.output {
-        ReturnType::Default => refuse(
-            &signature.ident,
-            "a handler returns its response: write for example `-> Result<Json<Order>>` or `-> NoContent`",
-        ),
+        ReturnType::Default => refuse(&signature.ident, format!("a handler says what came of it: write {output}")),
         ReturnType::Type(..) => Ok(()),
     }
 }

@@ -10,6 +10,9 @@ use crate::route::Method;
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
     Route(Method),
+    On,
+    Every,
+    Cron,
     Init,
     Config,
 }
@@ -24,6 +27,9 @@ impl Role {
             _ => return None,
         };
         match name.as_str() {
+            "on" => Some(Role::On),
+            "every" => Some(Role::Every),
+            "cron" => Some(Role::Cron),
             "init" => Some(Role::Init),
             "config" => Some(Role::Config),
             method => Method::find(method).map(Role::Route),

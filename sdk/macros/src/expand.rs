@@ -11,6 +11,7 @@ use crate::arguments::Argument;
 use crate::plugin::Declared;
 use crate::route::Route;
 use crate::settings::Settings;
+use crate::trigger::Trigger;
 
 pub(crate) fn expand(module: &ItemMod, manifest: &str, declared: &Declared) -> TokenStream {
     let ItemMod { attrs, vis, mod_token, ident, content, .. } = module;
@@ -18,7 +19,9 @@ pub(crate) fn expand(module: &ItemMod, manifest: &str, declared: &Declared) -> T
     let arms = (0u32..).zip(&declared.routes).map(|(index, route)| arm(index, route));
     let init = declared.init.as_ref().map(init);
     let settings = declared.settings.as_ref().map(settings);
-    let export_lifecycle = init.as_ref().map(|_| quote!(::backplane_sdk::export::export_lifecycle!(Plugin);));
+    let event = handle_event(declared);
+    let schedule = handle_schedule(declared);
+    let exports = exports(declared);
     let section = section(manifest);
     quote! {
         #(#attrs)*
@@ -41,6 +44,10 @@ pub(crate) fn expand(module: &ItemMod, manifest: &str, declared: &Declared) -> T
                     }
                 }
 
+                #event
+
+                #schedule
+
                 #init
             }
 
@@ -49,11 +56,14 @@ pub(crate) fn expand(module: &ItemMod, manifest: &str, declared: &Declared) -> T
             // Outside of a component nobody calls the dispatch, and without this every handler would be dead code.
             const _: fn(::backplane_sdk::Request) -> ::backplane_sdk::Result<::backplane_sdk::Response> =
                 <Plugin as ::backplane_sdk::Plugin>::handle;
+            const _: fn(::backplane_sdk::Delivery) -> ::backplane_sdk::Result<()> =
+                <Plugin as ::backplane_sdk::Plugin>::handle_event;
+            const _: fn(::backplane_sdk::Run) -> ::backplane_sdk::Result<()> =
+                <Plugin as ::backplane_sdk::Plugin>::handle_schedule;
 
             #[cfg(target_arch = "wasm32")]
             const _: () = {
-                ::backplane_sdk::export::export_http!(Plugin);
-                #export_lifecycle
+                #exports
                 #section
             };
         }
@@ -98,10 +108,65 @@ fn argument(argument: &Argument) -> TokenStream {
     }
 }
 
+/// Writes the exports of what the plugin has, so that its component has no other.
+fn exports(declared: &Declared) -> TokenStream {
+    let http = (!declared.routes.is_empty()).then(|| quote!(::backplane_sdk::export::export_http!(Plugin);));
+    let event = (!declared.subscriptions.is_empty()).then(|| quote!(::backplane_sdk::export::export_event!(Plugin);));
+    let schedule = (!declared.schedules.is_empty()).then(|| quote!(::backplane_sdk::export::export_schedule!(Plugin);));
+    let lifecycle = declared.init.as_ref().map(|_| quote!(::backplane_sdk::export::export_lifecycle!(Plugin);));
+    quote!(#http #event #schedule #lifecycle)
+}
+
+fn handle_event(declared: &Declared) -> Option<TokenStream> {
+    let arms = (0u32..)
+        .zip(&declared.subscriptions)
+        .map(|(index, subscription)| trigger_arm(index, &subscription.trigger, &quote!(::backplane_sdk::Delivery)));
+    (!declared.subscriptions.is_empty()).then(|| {
+        quote! {
+            #[allow(unused_mut)]
+            fn handle_event(mut call: ::backplane_sdk::Delivery) -> ::backplane_sdk::Result<()> {
+                match call.subscription {
+                    #(#arms)*
+                    other => ::core::result::Result::Err(::backplane_sdk::export::unknown_subscription(other)),
+                }
+            }
+        }
+    })
+}
+
+fn handle_schedule(declared: &Declared) -> Option<TokenStream> {
+    let arms = (0u32..)
+        .zip(&declared.schedules)
+        .map(|(index, schedule)| trigger_arm(index, &schedule.trigger, &quote!(::backplane_sdk::Run)));
+    (!declared.schedules.is_empty()).then(|| {
+        quote! {
+            #[allow(unused_mut)]
+            fn handle_schedule(mut call: ::backplane_sdk::Run) -> ::backplane_sdk::Result<()> {
+                match call.schedule {
+                    #(#arms)*
+                    other => ::core::result::Result::Err(::backplane_sdk::export::unknown_schedule(other)),
+                }
+            }
+        }
+    })
+}
+
+fn trigger_arm(index: u32, trigger: &Trigger, call: &TokenStream) -> TokenStream {
+    let function = &trigger.function;
+    let arguments = trigger.arguments.iter().map(|ty| {
+        quote_spanned! {ty.span()=>
+            <#ty as ::backplane_sdk::trigger::FromTrigger<#call>>::from_trigger(&mut call)?
+        }
+    });
+    quote_spanned! {function.span()=>
+        #index => ::backplane_sdk::export::finish(#function(#(#arguments),*)),
+    }
+}
+
 fn init(function: &Ident) -> TokenStream {
     quote_spanned! {function.span()=>
         fn init() -> ::backplane_sdk::Result<()> {
-            ::backplane_sdk::export::start(#function())
+            ::backplane_sdk::export::finish(#function())
         }
     }
 }

@@ -17,6 +17,8 @@ mod path;
 mod plugin;
 mod route;
 mod settings;
+mod topic;
+mod trigger;
 mod units;
 
 use proc_macro::TokenStream;
@@ -29,6 +31,7 @@ use syn::parse_macro_input;
 /// | `name = "orders"` | the module's name, `-` for `_` | name in the host, and its routes' mount |
 /// | `version = "1.2.0"` | the crate's | semantic version |
 /// | `description = "..."` | first sentence of the module's documentation, else the crate's description | for people |
+/// | `publishes("orders.*")` | nothing | topics that the plugin publishes events to: a topic, a topic and `.*` for all below it, or `*` |
 /// | `instance = "reused"` | `"fresh"` | may an instance answer many calls, one after another? |
 /// | `memory = "64MiB"` | the host's | linear memory of one instance |
 /// | `response = "8MiB"` | the host's | longest response body |
@@ -75,6 +78,63 @@ route_attributes! {
     get "`GET` requests, and `HEAD` where no other route does", post "`POST` requests", put "`PUT` requests",
     patch "`PATCH` requests", delete "`DELETE` requests", head "`HEAD` requests", options "`OPTIONS` requests",
     any "every method that no other route of the same path names"
+}
+
+/// Handles the events of some topics. For functions in a module with `#[plugin]`.
+///
+/// The text is a topic, `"orders.created"`; a topic and `.*` for everything below it, `"orders.*"`; or `"*"` for all. A
+/// pattern has one function; where two patterns match a topic, both functions handle the event.
+///
+/// | Option | Default | Meaning |
+/// |---|---|---|
+/// | `attempts = 8` | 12 | attempts, from 1 to 100, of one event before it is a dead letter |
+///
+/// The function takes an `Event<T>`, and `Context` or `Config<T>` where it needs them, and returns `Result<()>`. It is a
+/// transaction: `Ok` commits what it wrote and published together with the fact that the event is handled. `Err` and a
+/// panic undo it, and the event is tried again after a delay that grows, from about a second to 15 minutes;
+/// `Problem::retry_after` says another, and `Problem::fatal` makes it a dead letter at once. Later events of the same key
+/// wait meanwhile.
+///
+/// Renaming the function changes nothing. Another pattern is another subscription, which begins with what is published
+/// from then on.
+#[proc_macro_attribute]
+pub fn on(_: TokenStream, item: TokenStream) -> TokenStream {
+    attribute::misplaced("on", &item.into()).into()
+}
+
+/// Runs a function at equal distances. For functions in a module with `#[plugin]`.
+///
+/// The text is a number and `s`, `m` (or `min`), `h` or `d`, from `"1s"` to `"366d"`. The first run is one distance after
+/// the plugin was loaded for the first time.
+///
+/// | Option | Default | Meaning |
+/// |---|---|---|
+/// | `missed = "once"` | `"skip"` | what becomes of times that passed while the server was down: one run for all of them, or none |
+///
+/// The function takes nothing, or a `Run`, and `Context` or `Config<T>` where it needs them; it returns `Result<()>`. It is
+/// a transaction, as a request is. After `Err` or a panic the next time is the next try. Runs of one function never
+/// overlap, and there is one run for each time, however many servers there are. Its progress is kept under the
+/// function's name.
+#[proc_macro_attribute]
+pub fn every(_: TokenStream, item: TokenStream) -> TokenStream {
+    attribute::misplaced("every", &item.into()).into()
+}
+
+/// Runs a function by the calendar. For functions in a module with `#[plugin]`.
+///
+/// The text is a cron pattern of five fields: minute, hour, day of the month, month, day of the week, with `*`, lists,
+/// ranges, steps, English names, `L`, `W` and `#`; or one of `@hourly`, `@daily`, `@weekly`, `@monthly` and `@yearly`.
+///
+/// | Option | Default | Meaning |
+/// |---|---|---|
+/// | `zone = "Europe/Berlin"` | UTC | time zone by its IANA name |
+/// | `missed = "once"` | `"skip"` | as for `#[every]` |
+///
+/// A time of day that the clock skips in spring runs at the end of the gap; one that comes twice in autumn runs once. The
+/// rest is as for [`macro@every`].
+#[proc_macro_attribute]
+pub fn cron(_: TokenStream, item: TokenStream) -> TokenStream {
+    attribute::misplaced("cron", &item.into()).into()
 }
 
 /// Runs a function once in every new instance, before its first call. For a module with `#[plugin]`.

@@ -21,6 +21,12 @@ pub(crate) struct Manifest {
     pub(crate) limits: Limits,
     pub(crate) routes: Vec<Route>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) publishes: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) subscriptions: Vec<Subscription>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) schedules: Vec<Schedule>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) config: Vec<Setting>,
 }
 
@@ -75,6 +81,29 @@ pub(crate) enum Access {
     },
 }
 
+/// Events that a function handles; an event names it by its position.
+#[derive(Clone, Serialize)]
+pub(crate) struct Subscription {
+    pub(crate) pattern: String,
+    pub(crate) handler: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) attempts: Option<u64>,
+}
+
+/// A function that runs by the clock; a run names it by its position.
+#[derive(Clone, Serialize)]
+pub(crate) struct Schedule {
+    pub(crate) handler: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) every_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) cron: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) zone: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) missed: Option<&'static str>,
+}
+
 /// A setting that the operator may or must give.
 #[derive(Clone, Serialize)]
 pub(crate) struct Setting {
@@ -99,6 +128,9 @@ impl Manifest {
             instance: "fresh",
             limits: Limits::default(),
             routes: Vec::new(),
+            publishes: Vec::new(),
+            subscriptions: Vec::new(),
+            schedules: Vec::new(),
             config: Vec::new(),
         }
     }

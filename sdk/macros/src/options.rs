@@ -92,13 +92,14 @@ impl AttributeOption {
         parse_millis(&text.value()).map_err(|message| Error::new(text.span(), message))
     }
 
-    /// Reads `name("a", "b")`: 1 to 32 texts, as many as the manifest's schema accepts.
-    pub(crate) fn texts(&self) -> Result<Vec<LitStr>> {
-        let wrong = || self.error(format_args!("write `{}(\"...\", \"...\")`, 1 to 32 texts in quotes", self.name));
+    /// Reads `name("a", "b")`: 1 to `count_max` texts, as many as the manifest's schema accepts.
+    pub(crate) fn texts(&self, count_max: usize) -> Result<Vec<LitStr>> {
+        let name = &self.name;
+        let wrong = || self.error(format_args!("write `{name}(\"...\", \"...\")`, 1 to {count_max} texts in quotes"));
         let Meta::List(list) = &self.meta else { return Err(wrong()) };
         let texts =
             Punctuated::<LitStr, Token![,]>::parse_terminated.parse2(list.tokens.clone()).map_err(|_| wrong())?;
-        if (1..=32).contains(&texts.len()) { Ok(texts.into_iter().collect()) } else { Err(wrong()) }
+        if (1..=count_max).contains(&texts.len()) { Ok(texts.into_iter().collect()) } else { Err(wrong()) }
     }
 
     fn value(&self) -> Option<&Lit> {

@@ -11,21 +11,28 @@ use syn::{Attribute, Error, FnArg, Ident, Item, ItemFn, ItemMod, Result, ReturnT
 use crate::attribute::{Role, take_roles};
 use crate::description::{first_sentence, shorten};
 use crate::manifest::{BYTES_MAX, Manifest};
-use crate::options::parse_options;
+use crate::options::{AttributeOption, parse_options};
 use crate::route::Route;
 use crate::settings::Settings;
+use crate::topic::parse_pattern;
+use crate::trigger::{Schedule, Subscription};
 use crate::{arguments, expand};
 
-const OPTIONS: [&str; 9] =
-    ["name", "version", "description", "instance", "memory", "response", "concurrency", "timeout", "cpu"];
+const OPTIONS: [&str; 10] =
+    ["name", "version", "description", "publishes", "instance", "memory", "response", "concurrency", "timeout", "cpu"];
 
 /// Most routes that the manifest's schema accepts.
 const ROUTES_MAX: usize = 1000;
+
+/// Most patterns of `publishes`, most subscriptions and most schedules that the manifest's schema accepts.
+const LISTED_MAX: usize = 100;
 
 /// What the module declares.
 #[derive(Default)]
 pub(crate) struct Declared {
     pub(crate) routes: Vec<Route>,
+    pub(crate) subscriptions: Vec<Subscription>,
+    pub(crate) schedules: Vec<Schedule>,
     pub(crate) init: Option<Ident>,
     pub(crate) settings: Option<Settings>,
 }
@@ -82,10 +89,7 @@ fn read(options: TokenStream, module: &mut ItemMod) -> Result<(String, Declared)
     errors.note(check_name(&manifest.name, name_span));
     errors.finish()?;
     declared.check_count(name_span)?;
-
-    manifest.routes = declared.routes.iter().map(|route| route.manifest.clone()).collect();
-    manifest.config =
-        declared.settings.iter().flat_map(|settings| &settings.fields).map(|field| field.manifest.clone()).collect();
+    declared.write_down(&mut manifest);
     let json = manifest.to_json();
     if json.len() > BYTES_MAX {
         return Err(Error::new(
@@ -113,6 +117,7 @@ fn apply(options: TokenStream, manifest: &mut Manifest) -> Result<()> {
             }
             "version" => manifest.version = option.text()?.value(),
             "description" => manifest.description = Some(shorten(&option.text()?.value())),
+            "publishes" => manifest.publishes = read_publishes(&option)?,
             "instance" => manifest.instance = option.choice(&["fresh", "reused"])?,
             "memory" => limits.memory_bytes_max = Some(option.bytes()?),
             "response" => limits.response_bytes_max = Some(option.bytes()?),
@@ -123,6 +128,18 @@ fn apply(options: TokenStream, manifest: &mut Manifest) -> Result<()> {
         }
     }
     Ok(())
+}
+
+fn read_publishes(option: &AttributeOption) -> Result<Vec<String>> {
+    let mut patterns = Vec::new();
+    for text in option.texts(LISTED_MAX)? {
+        let pattern = parse_pattern(&text)?;
+        if patterns.contains(&pattern) {
+            return Err(Error::new(text.span(), format!("`{pattern}` is there twice: write it once")));
+        }
+        patterns.push(pattern);
+    }
+    Ok(patterns)
 }
 
 fn check_name(name: &str, span: Span) -> Result<()> {
@@ -151,6 +168,18 @@ impl Declared {
                 self.routes.push(Route::parse(*method, attribute, function)?);
                 Ok(())
             }
+            (Role::On, Item::Fn(function)) => {
+                self.subscriptions.push(Subscription::parse(attribute, function)?);
+                Ok(())
+            }
+            (Role::Every, Item::Fn(function)) => {
+                self.schedules.push(Schedule::parse_every(attribute, function)?);
+                Ok(())
+            }
+            (Role::Cron, Item::Fn(function)) => {
+                self.schedules.push(Schedule::parse_cron(attribute, function)?);
+                Ok(())
+            }
             (Role::Init, Item::Fn(function)) => self.read_init(attribute, function),
             (Role::Config, Item::Struct(item)) if self.settings.is_none() => {
                 self.settings = Some(Settings::parse(item)?);
@@ -160,7 +189,7 @@ impl Declared {
                 Err(Error::new(item.ident.span(), "a plugin has one `#[config]` struct: put all settings there"))
             }
             (Role::Config, _) => Err(Error::new_spanned(attribute, "`#[config]` belongs on a struct")),
-            (Role::Route(_) | Role::Init, _) => {
+            (Role::Route(_) | Role::On | Role::Every | Role::Cron | Role::Init, _) => {
                 Err(Error::new_spanned(attribute, "this attribute belongs on a function"))
             }
         }
@@ -175,12 +204,12 @@ impl Declared {
             let message = "an `#[init]` function takes nothing and may fail: write `fn start() -> Result<()>`";
             return Err(Error::new(function.sig.ident.span(), message));
         }
-        arguments::check_signature(function)?;
+        arguments::check_signature(function, "`-> Result<()>`")?;
         self.init = Some(function.sig.ident.clone());
         Ok(())
     }
 
-    /// Refuses two routes that would answer the same requests.
+    /// Refuses two routes that would answer the same requests, and two functions for one pattern of events.
     fn check_duplicates(&self) -> Result<()> {
         let mut errors = Errors::default();
         let mut seen = BTreeMap::new();
@@ -192,19 +221,36 @@ impl Declared {
                 errors.note(Err(Error::new(route.path_span, message)));
             }
         }
+        let mut seen = BTreeMap::new();
+        for Subscription { manifest, pattern_span, trigger } in &self.subscriptions {
+            if let Some(first) = seen.insert(manifest.pattern.as_str(), &trigger.function) {
+                let message = format!("`{first}` already handles these events: do both in one function");
+                errors.note(Err(Error::new(*pattern_span, message)));
+            }
+        }
         errors.finish()
     }
 
     fn check_count(&self, name_span: Span) -> Result<()> {
-        match self.routes.len() {
-            0 => {
-                let message =
-                    "a plugin answers something: write a function with `#[get(\"/\")]` or another route attribute";
-                Err(Error::new(name_span, message))
-            }
-            1..=ROUTES_MAX => Ok(()),
-            _ => Err(Error::new(name_span, format!("a plugin has at most {ROUTES_MAX} routes"))),
+        let counts = [self.routes.len(), self.subscriptions.len(), self.schedules.len()];
+        if counts == [0; 3] {
+            let message = "a plugin does something: write a function with `#[get(\"/\")]` or another route attribute, with \
+                           `#[on(\"orders.*\")]` or with `#[every(\"5m\")]`";
+            return Err(Error::new(name_span, message));
         }
+        let bounds = [(ROUTES_MAX, "routes"), (LISTED_MAX, "subscriptions"), (LISTED_MAX, "schedules")];
+        match counts.iter().zip(bounds).find(|(count, (max, _))| *count > max) {
+            Some((_, (max, what))) => Err(Error::new(name_span, format!("a plugin has at most {max} {what}"))),
+            None => Ok(()),
+        }
+    }
+
+    fn write_down(&self, manifest: &mut Manifest) {
+        manifest.routes = self.routes.iter().map(|route| route.manifest.clone()).collect();
+        manifest.subscriptions = self.subscriptions.iter().map(|subscription| subscription.manifest.clone()).collect();
+        manifest.schedules = self.schedules.iter().map(|schedule| schedule.manifest.clone()).collect();
+        let fields = self.settings.iter().flat_map(|settings| &settings.fields);
+        manifest.config = fields.map(|field| field.manifest.clone()).collect();
     }
 }
 

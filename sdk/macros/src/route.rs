@@ -31,6 +31,9 @@ const METHODS: [(&str, Method); 8] = [
 /// Headers that carry what only the host may see.
 const FORBIDDEN_HEADERS: [&str; 3] = ["authorization", "cookie", "proxy-authorization"];
 
+/// Most headers that the manifest's schema accepts.
+const HEADERS_MAX: usize = 32;
+
 const OPTIONS: [&str; 8] = ["public", "signed_in", "roles", "scopes", "transaction", "headers", "body_max", "timeout"];
 
 impl Method {
@@ -113,7 +116,7 @@ fn apply(options: &[AttributeOption], route: &mut manifest::Route) -> Result<()>
             "public" | "signed_in" | "roles" | "scopes" => {}
             "transaction" => route.transaction = Some(option.choice(&["read", "write", "none"])?),
             "headers" => {
-                for name in option.texts()? {
+                for name in option.texts(HEADERS_MAX)? {
                     add_header(&mut route.headers, &name)?;
                 }
             }
@@ -140,8 +143,8 @@ fn add_header(headers: &mut Vec<String>, name: &LitStr) -> Result<()> {
     if header != "content-type" && !headers.contains(&header) {
         headers.push(header);
     }
-    if headers.len() > 32 {
-        return Err(Error::new(name.span(), "a route asks for at most 32 headers"));
+    if headers.len() > HEADERS_MAX {
+        return Err(Error::new(name.span(), format!("a route asks for at most {HEADERS_MAX} headers")));
     }
     Ok(())
 }

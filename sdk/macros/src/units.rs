@@ -14,6 +14,16 @@ pub(crate) fn parse_millis(text: &str) -> Result<u64, String> {
         .ok_or_else(|| format!("`{text}` is not a time: write a whole number and `ms`, `s` or `min`, like \"2s\""))
 }
 
+/// Reads the distance of a schedule, `5m`, as milliseconds.
+pub(crate) fn parse_interval(text: &str) -> Result<u64, String> {
+    let units = [("s", 1000), ("m", 60_000), ("min", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
+    parse(text, &units).filter(|millis| (1000..=366 * 86_400_000).contains(millis)).ok_or_else(|| {
+        format!(
+            "`{text}` is no time between two runs: write from \"1s\" to \"366d\", in `s`, `m`, `h` or `d`, like \"5m\""
+        )
+    })
+}
+
 fn parse(text: &str, units: &[(&str, u64)]) -> Option<u64> {
     let unit_start = text.find(|c: char| !c.is_ascii_digit())?;
     let (number, unit) = text.split_at(unit_start);
@@ -23,7 +33,7 @@ fn parse(text: &str, units: &[(&str, u64)]) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{parse_bytes, parse_millis};
+    use super::{parse_bytes, parse_interval, parse_millis};
 
     #[test]
     fn reads_numbers_with_units() {
@@ -31,6 +41,9 @@ mod tests {
         assert_eq!(parse_bytes("0 B"), Ok(0));
         assert_eq!(parse_millis("500ms"), Ok(500));
         assert_eq!(parse_millis("2min"), Ok(120_000));
+        assert_eq!(parse_interval("5m"), Ok(300_000));
+        assert_eq!(parse_interval("5min"), Ok(300_000));
+        assert_eq!(parse_interval("366d"), Ok(31_622_400_000));
     }
 
     #[test]
@@ -40,6 +53,9 @@ mod tests {
         }
         for text in ["0s", "2h", "2", "s"] {
             assert!(parse_millis(text).is_err(), "{text}");
+        }
+        for text in ["0s", "999ms", "367d", "1w", "5", "m", "8784h1m"] {
+            assert!(parse_interval(text).is_err(), "{text}");
         }
     }
 }

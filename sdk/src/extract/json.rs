@@ -34,7 +34,7 @@ impl<T: DeserializeOwned> ExtractOptional for Json<T> {
 }
 
 /// Returns whether a media type is `application/json` or has the `+json` suffix (RFC 6839 §3.1).
-fn is_json(content_type: &str) -> bool {
+pub(crate) fn is_json(content_type: &str) -> bool {
     let essence = content_type.split(';').next().unwrap_or_default().trim().as_bytes();
     let suffix = essence.len().checked_sub(b"+json".len()).and_then(|start| essence.get(start..));
     essence.eq_ignore_ascii_case(b"application/json")

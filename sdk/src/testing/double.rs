@@ -116,6 +116,19 @@ pub(super) fn with_plugin<T>(name: &str, run: impl FnOnce() -> T) -> T {
     outcome
 }
 
+/// Runs something that nobody calls, in the name of a plugin and for a trace, and puts everything back.
+pub(super) fn without_caller<T>(name: &str, trace_parent: Option<String>, run: impl FnOnce() -> T) -> T {
+    let before = change(|known| std::mem::replace(&mut known.trace_parent, trace_parent));
+    let outcome = with_caller(None, || with_plugin(name, run));
+    change(|known| known.trace_parent = before);
+    outcome
+}
+
+/// Returns the name of the plugin that runs.
+pub(super) fn plugin() -> Option<String> {
+    change(|known| known.plugin.clone())
+}
+
 /// Returns the caller that was set.
 pub(super) fn caller() -> Option<Principal> {
     context::caller()

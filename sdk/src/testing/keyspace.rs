@@ -1,9 +1,10 @@
-//! The plugin's state, kept by the thread: what `kv` finds where there is no host.
+//! The plugin's state and the log of events, kept by the thread: what `kv` and `events` find where there is no host.
 //!
 //! A request that is sent through the plugin is one transaction, as on a host: it commits when the handler answers
 //! `Ok`, is discarded when it answers `Err` or panics, and runs again when what it read has changed meanwhile. What a
 //! test reads and writes itself stands at once. Nothing here knows a clock: time is moved by the test.
 
+mod publishing;
 mod range;
 mod rows;
 mod rules;
@@ -12,15 +13,23 @@ mod transaction;
 use std::cell::RefCell;
 use std::time::Duration;
 
+pub(crate) use publishing::events;
+pub(super) use publishing::publish_as;
+pub use publishing::{Published, published};
 use rows::{Refusal, Rows};
-pub(super) use transaction::Access;
+pub(super) use rules::matches;
 use transaction::Transaction;
+pub(super) use transaction::{Access, Scope};
 
 use crate::bindings::http::backplane::plugin::kv as wire;
-use crate::{Problem, Response, Result};
+use crate::{Problem, Result};
 
 struct Keyspace {
     rows: Rows,
+    /// What is published and committed, in order.
+    log: Vec<Published>,
+    /// How many ids were given to events.
+    ids: u64,
     now_ms: i64,
     is_available: bool,
     /// The call that runs; none while only the test does.
@@ -28,8 +37,14 @@ struct Keyspace {
 }
 
 thread_local! {
-    static KEYSPACE: RefCell<Keyspace> =
-        const { RefCell::new(Keyspace { rows: Rows::new(), now_ms: 0, is_available: true, call: None }) };
+    static KEYSPACE: RefCell<Keyspace> = const { RefCell::new(Keyspace {
+        rows: Rows::new(),
+        log: Vec::new(),
+        ids: 0,
+        now_ms: 0,
+        is_available: true,
+        call: None,
+    }) };
 }
 
 fn change<T>(change: impl FnOnce(&mut Keyspace) -> T) -> T {
@@ -56,28 +71,49 @@ pub fn set_state_available(is_available: bool) {
     change(|keyspace| keyspace.is_available = is_available);
 }
 
+/// Why a call did not commit.
+pub(super) enum Fault {
+    /// The handler answered with a problem.
+    Handler(Problem),
+    /// What it wrote cannot be committed.
+    Commit(Problem),
+    /// The store fails.
+    Unavailable,
+}
+
+impl From<Fault> for Problem {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Handler(problem) | Fault::Commit(problem) => problem,
+            Fault::Unavailable => unavailable(),
+        }
+    }
+}
+
+/// Returns the test's time.
+pub(super) fn now_ms() -> i64 {
+    change(|keyspace| keyspace.now_ms)
+}
+
 /// Runs a handler as one call. What `meanwhile` does happens between the handler's first run and its commit.
-pub(super) fn run(
-    access: Access,
-    handler: impl Fn() -> Result<Response>,
-    meanwhile: impl FnOnce(),
-) -> Result<Response> {
+pub(super) fn run<T>(scope: Scope<'_>, handler: impl Fn() -> Result<T>, meanwhile: impl FnOnce()) -> Result<T, Fault> {
     let mut meanwhile = Some(meanwhile);
     loop {
-        let call = Call::begin(access);
+        let call = Call::begin(scope);
         let outcome = handler();
         let transaction = call.end();
         if let Some(meanwhile) = meanwhile.take() {
             meanwhile();
         }
         if transaction.has_failed() {
-            return Err(unavailable());
+            return Err(Fault::Unavailable);
         }
-        let response = outcome?;
+        let response = outcome.map_err(Fault::Handler)?;
         match change(|keyspace| keyspace.commit(transaction)) {
             Ok(()) => return Ok(response),
             Err(Refusal::Conflict) => {}
-            Err(Refusal::Failure(problem)) => return Err(problem),
+            Err(Refusal::Failure(problem)) => return Err(Fault::Commit(problem)),
+            Err(Refusal::Unavailable) => return Err(Fault::Unavailable),
         }
     }
 }
@@ -89,7 +125,7 @@ fn unavailable() -> Problem {
 
 /// Runs something without a transaction, as `#[init]` does.
 pub(super) fn run_without<T>(run: impl FnOnce() -> T) -> T {
-    let _call = Call::begin(Access::None);
+    let _call = Call::begin(Scope { access: Access::None, publishes: &[] });
     run()
 }
 
@@ -99,8 +135,8 @@ struct Call {
 }
 
 impl Call {
-    fn begin(access: Access) -> Self {
-        let before = change(|keyspace| keyspace.call.replace(Transaction::begin(access, keyspace.now_ms)));
+    fn begin(scope: Scope<'_>) -> Self {
+        let before = change(|keyspace| keyspace.call.replace(Transaction::begin(scope, keyspace.now_ms)));
         Self { before }
     }
 
@@ -117,14 +153,17 @@ impl Drop for Call {
 }
 
 impl Keyspace {
-    fn commit(&mut self, transaction: Transaction) -> Result<(), Refusal> {
-        if transaction.writes_nothing() {
+    fn commit(&mut self, mut transaction: Transaction) -> Result<(), Refusal> {
+        if transaction.changes_nothing() {
             return Ok(());
         }
         if !self.is_available {
-            return Err(unavailable().into());
+            return Err(Refusal::Unavailable);
         }
-        self.rows.commit(transaction)
+        let events = transaction.take_events();
+        self.rows.commit(transaction)?;
+        self.log.extend(events);
+        Ok(())
     }
 
     /// Does something in the call that runs, or at once when there is none.
@@ -135,7 +174,7 @@ impl Keyspace {
         if let Some(call) = &mut self.call {
             return act(call, &self.rows);
         }
-        let mut transaction = Transaction::begin(Access::Write, self.now_ms);
+        let mut transaction = Transaction::begin(Scope { access: Access::Write, publishes: &[] }, self.now_ms);
         let outcome = act(&mut transaction, &self.rows)?;
         self.rows.commit_at_once(transaction).map_err(|_| wire::Error::NotAnInteger)?;
         Ok(outcome)

@@ -1,19 +1,41 @@
-//! The plugin's manifest as the host reads it, as far as a test needs it: which route a request takes, and who may.
+//! The plugin's manifest as the host reads it, as far as a test needs it: which route a request takes, who may, and which
+//! events it publishes and handles.
 
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 
-use super::keyspace::Access as StateAccess;
+use super::keyspace::{Access as StateAccess, Scope};
 use crate::context::Principal;
-use crate::{Problem, Result};
+use crate::{Plugin, Problem, Result};
 
 /// Longest request body of a route that does not say (`wit/manifest.schema.json`).
 const BODY_BYTES_MAX_DEFAULT: usize = 1 << 20;
+/// Attempts of an event whose subscription does not say.
+const ATTEMPTS_DEFAULT: u32 = 12;
 
 #[derive(Deserialize)]
 pub(super) struct Manifest {
     pub(super) name: String,
     pub(super) routes: Vec<Route>,
+    #[serde(default)]
+    publishes: Vec<String>,
+    #[serde(default)]
+    pub(super) subscriptions: Vec<Subscription>,
+    #[serde(default)]
+    pub(super) schedules: Vec<Schedule>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Subscription {
+    pub(super) pattern: String,
+    pub(super) handler: String,
+    #[serde(default = "attempts_default")]
+    pub(super) attempts: u32,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Schedule {
+    pub(super) handler: String,
 }
 
 #[derive(Deserialize)]
@@ -57,11 +79,30 @@ pub(super) enum Match<'a> {
     NoSuchMethod,
 }
 
+fn attempts_default() -> u32 {
+    ATTEMPTS_DEFAULT
+}
+
 fn body_bytes_max_default() -> usize {
     BODY_BYTES_MAX_DEFAULT
 }
 
 impl Manifest {
+    /// Reads the manifest of a plugin.
+    pub(super) fn of<P: Plugin>() -> Self {
+        serde_json::from_str(P::MANIFEST).expect("the manifest is written by `#[plugin]`, and read here alike")
+    }
+
+    /// Returns what a call with this access to the state may do.
+    pub(super) fn scope(&self, access: StateAccess) -> Scope<'_> {
+        Scope { access, publishes: &self.publishes }
+    }
+
+    /// Returns what a handler may do that no request calls.
+    pub(super) fn writing(&self) -> Scope<'_> {
+        self.scope(StateAccess::Write)
+    }
+
     /// Finds the route of a request: the most literal path first, then its method, `HEAD` by `GET`, `ANY` last.
     pub(super) fn find(&self, method: &str, path: &str) -> Match<'_> {
         let mut fitting: Vec<_> = (0..)

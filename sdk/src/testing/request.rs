@@ -136,8 +136,7 @@ impl TestRequest {
     }
 
     fn answer<P: Plugin>(self, others: impl FnOnce()) -> Result<Response, Problem> {
-        let manifest: Manifest =
-            serde_json::from_str(P::MANIFEST).expect("the manifest is written by `#[plugin]`, and read here alike");
+        let manifest = Manifest::of::<P>();
         let (path, query) = match self.target.split_once('?') {
             Some((path, query)) => (path, Some(query.to_owned())),
             None => (self.target.as_str(), None),
@@ -166,7 +165,7 @@ impl TestRequest {
                 P::handle(request.clone())
             })
         };
-        keyspace::run(route.state_access(), handler, others)
+        keyspace::run(manifest.scope(route.state_access()), handler, others).map_err(Into::into)
     }
 }
 

@@ -12,6 +12,22 @@ fn start() -> Result<()> {
     Ok(())
 }
 
+#[on("orders.*")]
+fn mark_paid(event: Event<Text>) -> Result<()> {
+    drop(event);
+    Ok(())
+}
+
+#[every("5m")]
+fn tidy() -> Result<()> {
+    Ok(())
+}
+
+#[cron("@daily")]
+fn close_day() -> Result<()> {
+    Ok(())
+}
+
 #[config]
 struct Settings {
     limit: u32,

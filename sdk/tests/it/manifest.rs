@@ -58,6 +58,53 @@ mod tiny {
     }
 }
 
+#[backplane_sdk::plugin(version = "0.1.0", description = "Runs by itself.", publishes("stock.low", "orders.*"))]
+mod back_office {
+    use backplane_sdk::prelude::*;
+
+    #[on("payments.settled", attempts = 8)]
+    fn mark_paid(event: Event<Text>) -> Result<()> {
+        drop(event);
+        Ok(())
+    }
+
+    #[on("*")]
+    fn note(event: Event<Bytes>) -> Result<()> {
+        drop(event);
+        Ok(())
+    }
+
+    #[every("90s")]
+    fn count_stock() -> Result<()> {
+        Ok(())
+    }
+
+    #[cron("0 20 * * MON-SAT", zone = "Europe/Berlin", missed = "once")]
+    fn close_day(run: Run) -> Result<()> {
+        let _ = run;
+        Ok(())
+    }
+
+    #[cron("@daily", missed = "skip")]
+    fn tidy() -> Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn holds_what_no_request_calls() {
+    let expected = concat!(
+        r#"{"api":"1.0","name":"back-office","version":"0.1.0","description":"Runs by itself.","instance":"fresh","#,
+        r#""routes":[],"publishes":["stock.low","orders.*"],"#,
+        r#""subscriptions":[{"pattern":"payments.settled","handler":"mark_paid","attempts":8},"#,
+        r#"{"pattern":"*","handler":"note"}],"#,
+        r#""schedules":[{"handler":"count_stock","every_ms":90000},"#,
+        r#"{"handler":"close_day","cron":"0 20 * * MON-SAT","zone":"Europe/Berlin","missed":"once"},"#,
+        r#"{"handler":"tidy","cron":"@daily","missed":"skip"}]}"#,
+    );
+    assert_eq!(back_office::Plugin::MANIFEST, expected);
+}
+
 #[test]
 fn holds_everything_that_the_module_declares() {
     let expected = concat!(

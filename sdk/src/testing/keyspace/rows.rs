@@ -41,6 +41,8 @@ pub(super) enum Refusal {
     Conflict,
     /// It is over, with what a host answers then.
     Failure(Problem),
+    /// The store fails.
+    Unavailable,
 }
 
 impl From<Problem> for Refusal {

@@ -1,12 +1,28 @@
-//! What the contract allows in one call of `kv` and in one transaction (`wit/kv.wit`).
+//! What the contract allows in one call of `kv` or `events` and in one transaction (`wit/kv.wit`, `wit/events.wit`).
 
+use serde::de::IgnoredAny;
+
+use crate::bindings::http::backplane::plugin::events::{self, NewEvent};
 use crate::bindings::http::backplane::plugin::kv::Error;
+use crate::extract::is_json;
 
 const BUCKET_BYTES_MAX: usize = 64;
 const KEY_BYTES_MAX: usize = 512;
 const VALUE_BYTES_MAX: usize = 1 << 20;
 const KEYS_MAX: usize = 100;
 const VALUES_BYTES_MAX: usize = 8 << 20;
+
+const TOPIC_BYTES_MAX: usize = 128;
+const SEGMENTS_MAX: usize = 8;
+const SEGMENT_BYTES_MAX: usize = 64;
+const EVENT_KEY_BYTES_MAX: usize = 256;
+const CONTENT_TYPE_BYTES_MAX: usize = 128;
+const PAYLOAD_BYTES_MAX: usize = 256 << 10;
+
+/// Most events that a transaction publishes.
+pub(super) const EVENTS_MAX: usize = 1_000;
+/// Most bytes of topics, keys, media types and payloads that a transaction publishes.
+pub(super) const PUBLISHED_BYTES_MAX: usize = 4 << 20;
 
 /// Most entries of a page.
 pub(super) const PAGE_ENTRIES_MAX: u32 = 1000;
@@ -70,4 +86,51 @@ pub(super) fn parse_integer(value: &[u8]) -> Result<i64, Error> {
 pub(super) fn add(value: Option<&[u8]>, by: i64) -> Result<Vec<u8>, Error> {
     let sum = value.map_or(Ok(0), parse_integer)?.checked_add(by).ok_or(Error::NotAnInteger)?;
     Ok(sum.to_string().into_bytes())
+}
+
+pub(super) fn check_topic(topic: &str) -> Result<(), events::Error> {
+    let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'_';
+    let is_segment = |segment: &str| (1..=SEGMENT_BYTES_MAX).contains(&segment.len()) && segment.bytes().all(fits);
+    let is_short = topic.len() <= TOPIC_BYTES_MAX && topic.split('.').count() <= SEGMENTS_MAX;
+    if is_short && topic.split('.').all(is_segment) { Ok(()) } else { Err(events::Error::InvalidTopic) }
+}
+
+/// Checks everything about an event that does not depend on who publishes it.
+pub(super) fn check_event(event: &NewEvent) -> Result<(), events::Error> {
+    check_topic(&event.topic)?;
+    let is_key = |key: &String| (1..=EVENT_KEY_BYTES_MAX).contains(&key.len()) && !key.chars().any(char::is_control);
+    if !event.key.as_ref().is_none_or(is_key) {
+        return Err(events::Error::InvalidKey);
+    }
+    if event.payload.len() > PAYLOAD_BYTES_MAX {
+        return Err(events::Error::PayloadTooLarge);
+    }
+    let is_what_it_says =
+        || !is_json(&event.content_type) || serde_json::from_slice::<IgnoredAny>(&event.payload).is_ok();
+    if is_media_type(&event.content_type) && is_what_it_says() { Ok(()) } else { Err(events::Error::InvalidContent) }
+}
+
+/// Returns whether a text is a media type (RFC 9110 §8.3.1): two tokens, and parameters.
+fn is_media_type(text: &str) -> bool {
+    let is_token = |text: &str| {
+        !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c))
+    };
+    let is_value = |value: &str| {
+        let quoted = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+        is_token(value) || quoted.is_some_and(|text| text.chars().all(|c| (' '..='~').contains(&c) && c != '"'))
+    };
+    let mut parts = text.split(';').map(|part| part.trim_matches([' ', '\t']));
+    let is_type = |essence: &str| essence.split_once('/').is_some_and(|(top, sub)| is_token(top) && is_token(sub));
+    let is_parameter = |part: &str| {
+        part.is_empty() || part.split_once('=').is_some_and(|(name, value)| is_token(name) && is_value(value))
+    };
+    text.len() <= CONTENT_TYPE_BYTES_MAX && parts.next().is_some_and(is_type) && parts.all(is_parameter)
+}
+
+/// Returns whether a pattern matches a topic: itself, everything below it with `.*`, or everything with `*`.
+pub(in crate::testing) fn matches(pattern: &str, topic: &str) -> bool {
+    match pattern.strip_suffix(".*") {
+        Some(parent) => topic.strip_prefix(parent).is_some_and(|rest| rest.starts_with('.')),
+        None => pattern == "*" || pattern == topic,
+    }
 }

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use super::publishing::Published;
 use super::range::Range;
 use super::rows::{Measure, Rows};
 use super::rules;
+use crate::bindings::http::backplane::plugin::events;
 use crate::bindings::http::backplane::plugin::kv::{Entry, Error, Order, Page};
 
 /// What a call may do, each with what comes before.
@@ -13,6 +15,14 @@ pub(in crate::testing) enum Access {
     None,
     Read,
     Write,
+}
+
+/// What a call may do and publish.
+#[derive(Clone, Copy)]
+pub(in crate::testing) struct Scope<'a> {
+    pub(in crate::testing) access: Access,
+    /// Patterns of the topics that it may publish to.
+    pub(in crate::testing) publishes: &'a [String],
 }
 
 /// A change of one key.
@@ -27,24 +37,30 @@ type ByKey<T> = BTreeMap<(String, String), T>;
 /// The transaction of a call that runs.
 pub(super) struct Transaction {
     access: Access,
+    publishes: Vec<String>,
     now_ms: i64,
     /// Keys that were read, and the version that was seen.
     reads: ByKey<Option<i64>>,
     ranges: Vec<(Range, Measure)>,
     writes: ByKey<Change>,
     written_bytes: usize,
+    events: Vec<Published>,
+    published_bytes: usize,
     has_failed: bool,
 }
 
 impl Transaction {
-    pub(super) fn begin(access: Access, now_ms: i64) -> Self {
+    pub(super) fn begin(scope: Scope<'_>, now_ms: i64) -> Self {
         Self {
-            access,
+            access: scope.access,
+            publishes: scope.publishes.to_vec(),
             now_ms,
             reads: BTreeMap::new(),
             ranges: Vec::new(),
             writes: BTreeMap::new(),
             written_bytes: 0,
+            events: Vec::new(),
+            published_bytes: 0,
             has_failed: false,
         }
     }
@@ -69,8 +85,28 @@ impl Transaction {
         self.has_failed
     }
 
-    pub(super) fn writes_nothing(&self) -> bool {
-        self.writes.is_empty()
+    pub(super) fn changes_nothing(&self) -> bool {
+        self.writes.is_empty() && self.events.is_empty()
+    }
+
+    pub(super) fn publishes(&self) -> &[String] {
+        &self.publishes
+    }
+
+    /// Publishes events, all or none.
+    pub(super) fn publish(&mut self, events: Vec<Published>) -> Result<(), events::Error> {
+        let count = self.events.len() + events.len();
+        let bytes = self.published_bytes + events.iter().map(Published::size).sum::<usize>();
+        if count > rules::EVENTS_MAX || bytes > rules::PUBLISHED_BYTES_MAX {
+            return Err(events::Error::TransactionTooLarge);
+        }
+        self.published_bytes = bytes;
+        self.events.extend(events);
+        Ok(())
+    }
+
+    pub(super) fn take_events(&mut self) -> Vec<Published> {
+        std::mem::take(&mut self.events)
     }
 
     pub(super) fn reads(&self) -> impl Iterator<Item = (&str, &str, Option<i64>)> {
