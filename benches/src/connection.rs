@@ -50,6 +50,12 @@ impl Connection {
         self.read()
     }
 
+    /// Sends a request as it is, and reads the response.
+    pub(crate) fn send_whole(&mut self, request: &[u8]) -> anyhow::Result<Response> {
+        self.stream.get_mut().write_all(request)?;
+        self.read()
+    }
+
     /// Sends JSON and reads JSON; any other status than `expected` is an error.
     pub(crate) fn send_json(
         &mut self,

@@ -4,7 +4,9 @@
 //! native that does the same, in the same run, in turns. A row prints its bound and whether it was reached.
 
 mod auth;
+mod caller;
 mod connection;
+mod disk;
 mod drop_in;
 mod load;
 mod neighbours;
@@ -13,7 +15,9 @@ mod report;
 mod server;
 mod start;
 mod state;
+mod store_counts;
 mod swaps;
+mod tally;
 mod throughput;
 
 use std::path::PathBuf;

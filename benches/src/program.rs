@@ -1,6 +1,7 @@
 //! A program under test: its process, how it is asked, and what the kernel says about it.
 //!
-//! The first line that it prints ends with the URL that it listens on. This module does not know which program it is.
+//! The first line that one of ours prints ends with the URL that it listens on; others are told where to listen. This
+//! module does not know which program it is.
 
 use std::{
     fs,
@@ -46,6 +47,28 @@ impl Program {
         Ok(program)
     }
 
+    /// Starts a program that was told to listen at `address`, and waits until it does. All that it says goes to `log`.
+    pub(crate) fn start_at(command: &mut Command, log: &Path, address: String) -> anyhow::Result<Self> {
+        let described = command.get_program().to_string_lossy().into_owned();
+        let output = fs::File::create(log)?;
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(output.try_clone()?)
+            .stderr(output)
+            .spawn()
+            .with_context(|| format!("failed to start {described}"))?;
+        let mut program = Self { child, address };
+        let started = now();
+        while TcpStream::connect(&program.address).is_err() {
+            let is_over = program.child.try_wait()?.is_some() || started.elapsed() > PATIENCE;
+            if is_over {
+                bail!("{described} did not start: {}", fs::read_to_string(log)?);
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Ok(program)
+    }
+
     /// Returns where it listens: an address and a port.
     pub(crate) fn address(&self) -> &str {
         &self.address
@@ -69,6 +92,17 @@ impl Program {
         let mut response = String::new();
         stream.read_to_string(&mut response)?;
         Ok(response)
+    }
+
+    /// Returns the body of an answer with 200; `None` when there is nothing at this path.
+    pub(crate) fn find(&self, path: &str, lines: &str) -> anyhow::Result<Option<Vec<u8>>> {
+        let response = self.get_with(path, lines)?;
+        let (head, body) = response.split_once("\r\n\r\n").with_context(|| format!("{path} answered no HTTP"))?;
+        match head.split(' ').nth(1) {
+            Some("200") => Ok(Some(body.as_bytes().to_vec())),
+            Some("404") => Ok(None),
+            _ => bail!("{path} answered {response}"),
+        }
     }
 
     /// Sends requests until one is answered with a text that contains `expected`; returns the time that it took.

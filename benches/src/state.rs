@@ -6,23 +6,23 @@
 //! what is stored: a program that loses one fails the benchmark.
 
 mod clients;
-mod disk;
 mod fastify;
 mod group_commit;
+mod keys;
 mod reads;
 mod subject;
-mod tally;
 
 use std::time::Duration;
 
 use self::{
-    disk::Disk,
+    keys::{Keys, Load},
     subject::{Role, Subject},
-    tally::{Figures, Keys, Load},
 };
 use crate::{
     Options,
+    disk::Disk,
     report::{Beside, Bound, Report, median},
+    tally::{Figures, Span},
 };
 
 /// How many ask at the same time.
@@ -73,13 +73,13 @@ impl Table {
     /// Lets the subjects take turns, so that a slow minute of the disk meets all of them.
     fn measure(options: &Options, disk: &Disk, subjects: &mut [Subject], clients: usize) -> anyhow::Result<Self> {
         let (rounds, warm_up, duration) = if options.quick { (1, 200, 1000) } else { (5, 500, 3000) };
-        let (warm_up, duration) = (Duration::from_millis(warm_up), Duration::from_millis(duration));
+        let span = Span { warm_up: Duration::from_millis(warm_up), duration: Duration::from_millis(duration) };
         let mut cells = KEYS.map(|_| vec![Vec::new(); subjects.len()]);
         let mut before = disk.fdatasync_per_second()?;
         for _ in 0..rounds {
             for (keys, cells) in KEYS.into_iter().zip(&mut cells) {
                 for (subject, rounds) in subjects.iter_mut().zip(cells) {
-                    let figures = subject.measure(&Load { clients, keys, warm_up, duration })?;
+                    let figures = subject.measure(&Load { clients, keys, span })?;
                     let after = disk.fdatasync_per_second()?;
                     rounds.push(Cell { figures, fdatasync: [before, after] });
                     before = after;

@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::Context as _;
 
-use super::disk::Disk;
+use crate::disk::Disk;
 
 const FILES: [&str; 3] = ["package.json", "package-lock.json", "server.js"];
 

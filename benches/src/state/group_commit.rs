@@ -17,8 +17,11 @@ use anyhow::Context as _;
 use backplane_bench::counters;
 use diesel::{Connection as _, sqlite::SqliteConnection};
 
-use super::tally::{Chance, Figures, Load, Tally, Window};
-use crate::program::{PATIENCE, now};
+use super::keys::{Chance, Load};
+use crate::{
+    program::{PATIENCE, now},
+    tally::{Figures, Tally, Window},
+};
 
 /// Jobs that share a commit at the most, and the time after which no more join. The store's writer has the same.
 const BATCH_JOBS_MAX: u64 = 256;
@@ -67,14 +70,14 @@ impl GroupCommit {
         })?;
         let confirmed = tally.confirmed;
         let commits_per_fsync = Some(commits.jobs as f64 / commits.batches as f64);
-        Ok((Figures { commits_per_fsync, ..tally.figures(load) }, confirmed))
+        Ok((Figures { commits_per_fsync, ..tally.figures(&load.span) }, confirmed))
     }
 }
 
 fn produce(number: usize, jobs: &SyncSender<Job>, load: &Load, ready: &Barrier) -> anyhow::Result<Tally> {
     let (done, wait) = sync_channel(1);
     ready.wait();
-    let (window, mut chance, mut tally) = (Window::open(load), Chance::of(number), Tally::default());
+    let (window, mut chance, mut tally) = (Window::open(&load.span), Chance::of(number), Tally::default());
     while !window.is_over() {
         let job = Job { key: load.keys.pick(&mut chance), done: done.clone() };
         let began = now();

@@ -2,19 +2,16 @@
 
 use std::{env, path::Path, process::Command};
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
 use backplane_bench::counters::{self, Counter};
-use serde::Deserialize;
 use tempfile::TempDir;
 
 use super::{
-    clients,
-    disk::Disk,
-    fastify,
+    clients, fastify,
     group_commit::GroupCommit,
-    tally::{Figures, Keys, Load},
+    keys::{Keys, Load},
 };
-use crate::{Options, program::Program, server::Server};
+use crate::{Options, disk::Disk, program::Program, server::Server, store_counts::StoreCounts, tally::Figures};
 
 /// The plugin's name, which is its mount too.
 const PLUGIN: &str = "kv-bench";
@@ -49,13 +46,6 @@ enum Kind {
     Plugin(Server),
     Peer(Program),
     Ceiling(GroupCommit),
-}
-
-/// What the server says of its store at `GET /api/store`.
-#[derive(Debug, Deserialize)]
-struct StoreCounts {
-    commits: u64,
-    batches: u64,
 }
 
 impl Subject {
@@ -127,17 +117,17 @@ impl Subject {
     pub(super) fn measure(&mut self, load: &Load) -> anyhow::Result<Figures> {
         let (figures, confirmed, failed) = match &self.kind {
             Kind::Plugin(server) => {
-                let before = store_counts(server)?;
+                let before = StoreCounts::read(server)?;
                 let tally = clients::apply(server.program.address(), &format!("/{PLUGIN}"), load)?;
                 let (confirmed, failed) = (tally.confirmed, tally.failed);
-                let commits_per_fsync = commits_per_fsync(before, store_counts(server)?);
-                (Figures { commits_per_fsync, ..tally.figures(load) }, confirmed, failed)
+                let commits_per_fsync = StoreCounts::commits_per_fsync(before, StoreCounts::read(server)?);
+                (Figures { commits_per_fsync, ..tally.figures(&load.span) }, confirmed, failed)
             }
             Kind::Peer(program) => {
                 let tally = clients::apply(program.address(), "", load)?;
                 let (confirmed, failed) = (tally.confirmed, tally.failed);
                 // Each request is a transaction of its own, and waits for the disk by itself.
-                (Figures { commits_per_fsync: Some(1.0), ..tally.figures(load) }, confirmed, failed)
+                (Figures { commits_per_fsync: Some(1.0), ..tally.figures(&load.span) }, confirmed, failed)
             }
             Kind::Ceiling(writer) => {
                 let (figures, confirmed) = writer.measure(load)?;
@@ -166,21 +156,8 @@ impl Subject {
     }
 }
 
-/// Reads the server's own counts; `None` when it does not tell them.
-fn store_counts(server: &Server) -> anyhow::Result<Option<StoreCounts>> {
-    let lines = format!("authorization: Bearer {}\r\n", server.token()?);
-    find_json(&server.program, "/api/store", &lines)?
-        .map(|body| serde_json::from_slice(&body).context("/api/store"))
-        .transpose()
-}
-
-fn commits_per_fsync(before: Option<StoreCounts>, after: Option<StoreCounts>) -> Option<f64> {
-    let (before, after) = before.zip(after)?;
-    Some(after.commits.checked_sub(before.commits)? as f64 / after.batches.checked_sub(before.batches)? as f64)
-}
-
 fn stored_behind(program: &Program, mount: &str) -> anyhow::Result<u64> {
-    sum(|key| find_json(program, &format!("{mount}/read/{key}"), ""))
+    sum(|key| program.find(&format!("{mount}/read/{key}"), ""))
 }
 
 /// Adds up all counters.
@@ -194,41 +171,24 @@ fn sum(mut find: impl FnMut(&str) -> anyhow::Result<Option<Vec<u8>>>) -> anyhow:
     Ok(sum)
 }
 
-/// Returns a body; `None` when there is nothing at this path.
-fn find_json(program: &Program, path: &str, lines: &str) -> anyhow::Result<Option<Vec<u8>>> {
-    let response = program.get_with(path, lines)?;
-    let (head, body) = response.split_once("\r\n\r\n").with_context(|| format!("{path} answered no HTTP"))?;
-    match head.split(' ').nth(1) {
-        Some("200") => Ok(Some(body.as_bytes().to_vec())),
-        Some("404") => Ok(None),
-        _ => bail!("{path} answered {response}"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::tally::Span;
 
     #[test]
     fn the_ceiling_stores_what_it_confirms_and_a_lost_request_is_found() {
         let mut ceiling = Subject::ceiling(tempfile::tempdir().expect("a folder can be made"));
         let moment = Duration::from_millis(50);
         for keys in [Keys::Spread, Keys::Hot] {
-            let load = Load { clients: 4, keys, warm_up: Duration::ZERO, duration: moment };
+            let load = Load { clients: 4, keys, span: Span { warm_up: Duration::ZERO, duration: moment } };
             let figures = ceiling.measure(&load).expect("SQLite counts");
             assert!(figures.commits_per_fsync.is_some_and(|commits| (1.0..=4.0).contains(&commits)), "{figures:?}");
         }
         ceiling.check().expect("everything that was confirmed is stored");
         ceiling.confirmed += 1;
         ceiling.check().expect_err("one request is missing");
-    }
-
-    #[test]
-    fn counts_only_what_was_committed_meanwhile() {
-        let counts = |commits, batches| Some(StoreCounts { commits, batches });
-        assert_eq!(commits_per_fsync(counts(10, 10), counts(110, 20)), Some(10.0));
-        assert_eq!(commits_per_fsync(None, counts(110, 20)), None);
     }
 }

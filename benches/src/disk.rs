@@ -19,28 +19,29 @@ const IN_MEMORY: [i64; 2] = [0x0102_1994, 0x8584_58f6];
 
 /// A folder on the file system that is measured.
 #[derive(Debug)]
-pub(super) struct Disk {
+pub(crate) struct Disk {
     folder: PathBuf,
     quick: bool,
 }
 
 impl Disk {
     /// Takes a folder, and makes it where it is missing.
-    pub(super) fn at(folder: &Path, quick: bool) -> anyhow::Result<Self> {
+    pub(crate) fn at(folder: &Path, quick: bool) -> anyhow::Result<Self> {
         fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
-        let kind = rustix::fs::statfs(folder)?.f_type;
+        let folder = fs::canonicalize(folder)?;
+        let kind = rustix::fs::statfs(&folder)?.f_type;
         let is_in_memory = IN_MEMORY.contains(&kind);
         ensure!(!is_in_memory, "{} is in memory: give a folder on a disk with `--scratch`", folder.display());
-        Ok(Self { folder: folder.to_owned(), quick })
+        Ok(Self { folder, quick })
     }
 
     /// Returns the folder.
-    pub(super) fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         &self.folder
     }
 
     /// Returns how many times per second a block can be appended to a file and be waited for.
-    pub(super) fn fdatasync_per_second(&self) -> anyhow::Result<f64> {
+    pub(crate) fn fdatasync_per_second(&self) -> anyhow::Result<f64> {
         let duration = Duration::from_millis(if self.quick { 100 } else { 250 });
         let path = self.folder.join("fdatasync-probe");
         let mut file = File::create(&path)?;
