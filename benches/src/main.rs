@@ -8,6 +8,7 @@ mod caller;
 mod connection;
 mod disk;
 mod drop_in;
+mod events;
 mod load;
 mod neighbours;
 mod program;
@@ -41,9 +42,12 @@ struct Options {
     /// Folder with the programs of others that `state` measures beside.
     #[arg(long)]
     peers: PathBuf,
-    /// Folder on the disk that `state` measures.
+    /// Folder on the disk that `state` and `events` measure.
     #[arg(long)]
     scratch: PathBuf,
+    /// The benchmark of the events' queue, which `events` runs; left out where it is absent.
+    #[arg(long)]
+    queue: Option<PathBuf>,
     /// Run only these.
     #[arg(value_name = "BENCHMARK")]
     named: Vec<Benchmark>,
@@ -74,6 +78,8 @@ enum Benchmark {
     Auth,
     /// Durable writes per second, beside what others do with the same disk; what a read adds.
     State,
+    /// Durable events per second, beside brokers and a database; the time until they are handled; catching up.
+    Events,
 }
 
 impl Options {
@@ -99,6 +105,7 @@ fn main() -> anyhow::Result<()> {
             Benchmark::Neighbours => neighbours::run(&options, &mut report)?,
             Benchmark::Auth => auth::run(&options, &mut report)?,
             Benchmark::State => state::run(&options, &mut report)?,
+            Benchmark::Events => events::run(&options, &mut report)?,
         }
     }
     if options.json {

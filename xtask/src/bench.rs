@@ -1,8 +1,13 @@
 //! `cargo xtask bench`: the benchmarks on a release build.
 
-use std::process::Command;
+use std::{
+    io::BufReader,
+    path::PathBuf,
+    process::{Command, Stdio},
+};
 
 use anyhow::{Context as _, ensure};
+use cargo_metadata::Message;
 
 use crate::{
     components,
@@ -16,6 +21,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> anyhow::Result
     announce("building the server for release; the first time takes a while");
     workspace.cargo(["build", "--release", "--package", "backplane", "--features", "bench-native"])?;
     workspace.cargo(["build", "--release", "--package", "backplane-bench"])?;
+    let queue = build_queue(workspace)?;
     announce("running the benchmarks; leave the machine alone meanwhile");
     let release = workspace.target.join("release");
     let mut bench = Command::new(release.join("backplane-bench"));
@@ -24,7 +30,27 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> anyhow::Result
     bench.arg("--guests").arg(workspace.target.join("guests"));
     bench.arg("--peers").arg(workspace.root.join("benches").join("peers"));
     bench.arg("--scratch").arg(workspace.target.join("bench"));
+    bench.arg("--queue").arg(queue);
     let status = bench.args(arguments).status().context("the benchmarks do not start")?;
     ensure!(status.success(), "{} failed", described(&bench));
     Ok(())
+}
+
+/// Builds the benchmark of the events' queue, and returns where cargo put it.
+fn build_queue(workspace: &Workspace) -> anyhow::Result<PathBuf> {
+    let mut command = workspace.cargo_command();
+    command.args(["build", "--release", "--package", "backplane-events", "--bench", "queue"]);
+    command.args(["--message-format", "json-render-diagnostics"]).stdout(Stdio::piped());
+    let mut cargo = command.spawn().context("cargo does not start")?;
+    let output = cargo.stdout.take().context("cargo has no output")?;
+    let mut built = None;
+    for message in Message::parse_stream(BufReader::new(output)) {
+        if let Message::CompilerArtifact(artifact) = message.context("cargo's output is cut off")?
+            && artifact.target.name == "queue"
+        {
+            built = artifact.executable.map(cargo_metadata::camino::Utf8PathBuf::into_std_path_buf);
+        }
+    }
+    ensure!(cargo.wait()?.success(), "{} failed", described(&command));
+    built.context("cargo built no benchmark of the queue")
 }

@@ -1,0 +1,188 @@
+//! From the request that publishes an event to the commit of the handler that handled it, at shares of the rate that was
+//! measured over HTTP.
+//!
+//! Requests begin at fixed times, whether or not the ones before were answered in time (an open loop), on 64
+//! connections. The handler writes one key for each event. Some of the events ask it to publish another one: that one is
+//! in the same commit as the key, and a client who follows its topic hears of it after the commit. So what is measured
+//! is a little more than what is asked: it has a second event and its way to a client in it.
+
+use std::{
+    cell::Cell,
+    collections::BTreeMap,
+    rc::Rc,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+use tokio::{task::LocalSet, time::sleep_until};
+
+use super::{
+    backplane::{Mode, publish_request, start},
+    follower::Follower,
+    load::payload,
+};
+use crate::{
+    Options,
+    caller::Caller,
+    disk::Disk,
+    program::{PATIENCE, now},
+    report::{Beside, Bound, Report},
+    server::Server,
+};
+
+/// Publishers.
+const CLIENTS: u32 = 64;
+/// Events per second that are followed to their end, about.
+const PROBES_PER_SECOND: f64 = 400.0;
+/// Shares of the measured rate, in hundredths.
+const SHARES: [u32; 3] = [10, 50, 90];
+/// The one for which something is promised, and what.
+const PROMISED: (u32, f64) = (50, 20.0);
+/// Keys of the events.
+const KEYS: u64 = 1000;
+/// What the handler subscribes to, and what it publishes.
+pub(super) const WORK: &str = "bench.work";
+const HANDLED: &str = "bench.handled";
+
+/// Probes that are on their way, by their numbers, and the times of those that came back.
+#[derive(Debug, Default)]
+struct Probes {
+    began: BTreeMap<u64, Instant>,
+    latencies_ms: Vec<f64>,
+}
+
+type Shared = Arc<Mutex<Probes>>;
+
+/// Measures all shares, with fresh instances and with reused ones.
+pub(super) fn run(options: &Options, disk: &Disk, rate: f64, report: &mut Report) -> anyhow::Result<()> {
+    let (rounds, duration) = if options.quick { (1, 2) } else { (3, 8) };
+    for mode in Mode::ALL {
+        let server = start(options, disk, mode)?;
+        for share in SHARES {
+            let target = rate * f64::from(share) / 100.0;
+            let (mut latencies, mut asked, mut left) = (Vec::new(), 0.0, 0);
+            for round in 0..=rounds {
+                let (probes, per_second) = measure(&server, target, Duration::from_secs(duration))?;
+                // The first round warms up.
+                if round > 0 {
+                    latencies.extend(probes.latencies_ms);
+                    left += probes.began.len();
+                    asked += per_second / f64::from(rounds);
+                }
+            }
+            latencies.sort_by(f64::total_cmp);
+            let name = format!("published to handled, {}, at {share} %", mode.name());
+            let beside = vec![
+                Beside::new("published", asked, "1/s"),
+                Beside::new("probes", latencies.len() as f64, ""),
+                Beside::new("not back", left as f64, ""),
+            ];
+            report.add_beside("events", format!("{name}: p50"), (percentile(&latencies, 50), "ms"), beside);
+            let p99 = (percentile(&latencies, 99), "ms");
+            if share == PROMISED.0 {
+                report.add_bound("events", format!("{name}: p99"), p99, Bound::AtMost(PROMISED.1));
+            } else {
+                report.add("events", format!("{name}: p99"), p99.0, p99.1);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn percentile(sorted: &[f64], percent: usize) -> f64 {
+    let at = (sorted.len() * percent / 100).min(sorted.len().saturating_sub(1));
+    sorted.get(at).copied().unwrap_or(f64::NAN)
+}
+
+/// Publishes at a rate, and returns the probes and how many events per second were published in fact.
+fn measure(server: &Server, per_second: f64, duration: Duration) -> anyhow::Result<(Probes, f64)> {
+    let probes = Shared::default();
+    let heard = Arc::clone(&probes);
+    let follower = Follower::start(server, HANDLED, move |event, at| {
+        let Some(number) = event.pointer("/data/number").and_then(Value::as_u64) else { return };
+        let mut probes = heard.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(began) = probes.began.remove(&number) {
+            probes.latencies_ms.push((at - began).as_secs_f64() * 1000.0);
+        }
+    })?;
+    let published = publish(server, per_second, duration, &probes)?;
+    let ended = now();
+    // Whoever is behind gets some time: what comes late counts as late.
+    while !probes.lock().unwrap_or_else(PoisonError::into_inner).began.is_empty() && ended.elapsed() < PATIENCE {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    drop(follower);
+    let probes = std::mem::take(&mut *probes.lock().unwrap_or_else(PoisonError::into_inner));
+    Ok((probes, published as f64 / duration.as_secs_f64()))
+}
+
+fn publish(server: &Server, per_second: f64, duration: Duration, probes: &Shared) -> anyhow::Result<u64> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let plan = Plan {
+        token: server.token()?.to_owned(),
+        probe_every: (per_second / PROBES_PER_SECOND).max(1.0) as u64,
+        begin: now() + Duration::from_millis(50),
+        duration,
+        interval: Duration::from_secs_f64(f64::from(CLIENTS) / per_second),
+        next: Cell::new(0),
+    };
+    LocalSet::new().block_on(&runtime, async {
+        let plan = Rc::new(plan);
+        let mut publishers = Vec::new();
+        for number in 0..CLIENTS {
+            let caller = Caller::open(server.program.address()).await?;
+            let phase = plan.interval * number / CLIENTS;
+            publishers.push(tokio::task::spawn_local(follow(Rc::clone(&plan), caller, phase, Arc::clone(probes))));
+        }
+        let mut published = 0;
+        for publisher in publishers {
+            published += publisher.await??;
+        }
+        Ok(published)
+    })
+}
+
+/// When to publish what.
+struct Plan {
+    token: String,
+    /// One of so many events is a probe.
+    probe_every: u64,
+    begin: Instant,
+    duration: Duration,
+    /// Between two requests of one publisher.
+    interval: Duration,
+    /// The next event's number.
+    next: Cell<u64>,
+}
+
+impl Plan {
+    /// Makes the next event, and returns its number if it is a probe.
+    fn next_request(&self) -> (Vec<u8>, Option<u64>) {
+        let number = self.next.replace(self.next.get() + 1);
+        let is_probe = number.is_multiple_of(self.probe_every);
+        let payload = payload(&format!("\"number\":{number},\"probe\":{is_probe},"));
+        // Neighbours have different keys, and with them different lanes.
+        let target = format!("{WORK}?key=key-{}", number % KEYS);
+        (publish_request(&self.token, &target, &payload), is_probe.then_some(number))
+    }
+}
+
+async fn follow(plan: Rc<Plan>, mut caller: Caller, phase: Duration, probes: Shared) -> anyhow::Result<u64> {
+    let (mut due, mut published) = (plan.begin + phase, 0);
+    while due < plan.begin + plan.duration {
+        let is_late = now() > due;
+        sleep_until(due.into()).await;
+        let (request, probe) = plan.next_request();
+        // A request that waited for its connection began when it was due; the timer's own delay is nobody's.
+        let began = if is_late { due } else { now() };
+        if let Some(number) = probe {
+            probes.lock().unwrap_or_else(PoisonError::into_inner).began.insert(number, began);
+        }
+        let status = caller.ask(&request).await?;
+        anyhow::ensure!(status == 202, "an event was answered {status}");
+        published += 1;
+        due += plan.interval;
+    }
+    Ok(published)
+}
