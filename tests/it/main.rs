@@ -19,6 +19,8 @@ mod clients;
 mod command_line;
 mod crash;
 mod durability;
+mod events_crash;
+mod events_subscribers;
 mod files;
 mod idempotency;
 mod identity;

@@ -35,16 +35,21 @@ pub(crate) fn with_version(version: &str) -> Vec<u8> {
 }
 
 /// Returns the component `name` with one text in place of another, wherever that stands.
+#[track_caller]
+pub(crate) fn with_text(name: &str, old: &str, new: &str) -> Vec<u8> {
+    replaced(component(name), old, new)
+}
+
+/// Returns a component with one text in place of another, wherever that stands.
 ///
 /// The built component is changed and not the source: a text of the same length moves nothing, so all lengths and
 /// offsets in the file stay right.
 #[track_caller]
-pub(crate) fn with_text(name: &str, old: &str, new: &str) -> Vec<u8> {
+pub(crate) fn replaced(mut bytes: Vec<u8>, old: &str, new: &str) -> Vec<u8> {
     assert_eq!(old.len(), new.len(), "a text of another length would break the file");
-    let mut bytes = component(name);
     let places = |window: (usize, &[u8])| (window.1 == old.as_bytes()).then_some(window.0);
     let starts: Vec<_> = bytes.windows(old.len()).enumerate().filter_map(places).collect();
-    assert!(!starts.is_empty(), "`{old}` is not in {name}.wasm");
+    assert!(!starts.is_empty(), "`{old}` is not in the component");
     for start in starts {
         bytes[start..start + new.len()].copy_from_slice(new.as_bytes());
     }
