@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{PATIENCE, Server, Stopwatch, wait_until};
+use super::{Server, poll_while_changing, wait_until};
 
 /// Events of one request that publishes many.
 const BATCH: usize = 1000;
@@ -75,20 +75,13 @@ impl Server {
     /// Waits until a ledger has counted so many events, however long that takes as long as it goes on counting.
     #[track_caller]
     pub(crate) fn wait_for_count(&self, plugin: &str, events: u64) -> Counted {
-        let (mut before, mut watch) = (0, Stopwatch::start());
-        loop {
+        let look = || {
             let counted = self.counted_by(plugin);
-            let total = counted.total();
-            if total >= events {
-                return counted;
-            }
-            if total != before {
-                (before, watch) = (total, Stopwatch::start());
-            }
-            let log = || self.log().join("\n");
-            assert!(watch.elapsed() < PATIENCE, "{plugin} counted {total} of {events}: {counted:?}\n{}", log());
-            std::thread::yield_now();
-        }
+            if counted.total() >= events { Ok(counted) } else { Err(counted) }
+        };
+        poll_while_changing(look).unwrap_or_else(|counted| {
+            panic!("{plugin} counted {} of {events}: {counted:?}\n{}", counted.total(), self.log().join("\n"))
+        })
     }
 
     /// Returns a subscription as the API shows it.

@@ -24,6 +24,24 @@ pub(crate) fn poll<T>(mut look: impl FnMut() -> Option<T>) -> Option<T> {
     None
 }
 
+/// Returns what `look` finds, however long that takes while what it sees instead changes; what it saw at last when that
+/// has not changed for too long.
+pub(crate) fn poll_while_changing<T, S: PartialEq>(mut look: impl FnMut() -> Result<T, S>) -> Result<T, S> {
+    let (mut before, mut watch) = (None, Stopwatch::start());
+    loop {
+        let seen = match look() {
+            Ok(found) => return Ok(found),
+            Err(seen) => seen,
+        };
+        if before.as_ref() != Some(&seen) {
+            (before, watch) = (Some(seen), Stopwatch::start());
+        } else if watch.elapsed() >= PATIENCE {
+            return Err(seen);
+        }
+        thread::sleep(PAUSE);
+    }
+}
+
 /// Returns what `look` finds, as soon as it finds something.
 #[track_caller]
 pub(crate) fn wait_for<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
