@@ -249,6 +249,9 @@ impl Running {
             Command::Schedules(answer) => {
                 let _ = answer.send(self.timetable.views((self.clock)()));
             }
+            Command::RunNow(name, begun) => {
+                let _ = begun.send(self.timetable.run_now(&name, (self.clock)()));
+            }
             Command::Counters(answer) => {
                 let _ = answer.send(self.dispatcher.counters());
             }

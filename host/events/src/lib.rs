@@ -90,8 +90,8 @@ pub use self::{
     queue::{Consumer, Next, Producer, QueueCounters, QueueLimits, queue},
     retry::RetryPolicy,
     schedule::{
-        MISSED_AFTER, Missed, ParseTimingError, ScheduleId, ScheduleName, ScheduleProgress, ScheduleRun, ScheduleSpec,
-        ScheduleStep, ScheduleView, Timing, TooManySchedules,
+        MISSED_AFTER, Missed, ParseTimingError, RunNowError, ScheduleId, ScheduleName, ScheduleProgress, ScheduleRun,
+        ScheduleSpec, ScheduleStep, ScheduleView, Timing, TooManySchedules,
     },
     step::{CursorStep, RetryStep, Step},
     subscription::{

@@ -7,7 +7,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::Running;
 use crate::{
     dispatcher::{DispatcherCounters, SubscriptionView, TooManySubscriptions},
-    schedule::{ScheduleSpec, ScheduleView, TooManySchedules},
+    schedule::{RunNowError, ScheduleName, ScheduleSpec, ScheduleView, TooManySchedules},
     subscription::{SubscriptionName, SubscriptionSpec},
     time::UnixMs,
 };
@@ -23,6 +23,7 @@ pub(super) enum Command {
     Reload(SubscriptionName),
     Subscriptions(oneshot::Sender<Vec<SubscriptionView>>),
     Schedules(oneshot::Sender<Vec<ScheduleView>>),
+    RunNow(ScheduleName, oneshot::Sender<Result<(), RunNowError>>),
     Counters(oneshot::Sender<DispatcherCounters>),
 }
 
@@ -95,6 +96,14 @@ impl EventsHandle {
         self.ask(Command::Schedules).await
     }
 
+    /// Begins a run of a schedule at once, whatever its slots are. What comes of it is in the store.
+    ///
+    /// # Errors
+    /// When the schedule is not there, runs already or cannot run now, or the driver has ended.
+    pub async fn run_now(&self, name: ScheduleName) -> Result<(), RunNowError> {
+        self.ask(|begun| Command::RunNow(name, begun)).await?
+    }
+
     /// Returns what the dispatcher did since it began.
     ///
     /// # Errors
@@ -117,6 +126,7 @@ impl std::fmt::Debug for Command {
             Self::Reload(_) => "Reload",
             Self::Subscriptions(_) => "Subscriptions",
             Self::Schedules(_) => "Schedules",
+            Self::RunNow(..) => "RunNow",
             Self::Counters(_) => "Counters",
         })
     }

@@ -233,5 +233,9 @@ async fn runs_schedules_by_the_clock() {
     assert_eq!(slots, [5, 10, 15]);
     let schedules = setup.handle.schedules().await.expect("it runs");
     assert_eq!(schedules[0].next.map(|next| next.0 / 60_000), Some(20));
+    assert_eq!(setup.handle.run_now(schedules[0].name.clone()).await, Ok(()));
+    assert_eq!(setup.double.lock().slots.last(), Some(&UnixMs(16 * 60_000)));
+    let handle = setup.handle.clone();
     setup.end().await;
+    assert_eq!(handle.run_now(schedules[0].name.clone()).await, Err(Gone.into()));
 }

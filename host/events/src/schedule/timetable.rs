@@ -14,6 +14,7 @@ use std::{
 
 use super::{Due, ScheduleId, ScheduleName, ScheduleProgress, ScheduleRun, ScheduleSpec, ScheduleStep};
 use crate::{
+    driver::Gone,
     ports::{Applied, PortError},
     time::UnixMs,
 };
@@ -29,6 +30,29 @@ const AGAIN_AFTER: Duration = Duration::from_secs(1);
 pub struct TooManySchedules {
     /// The bound.
     pub max: usize,
+}
+
+/// Why a schedule does not run at once. Nothing changed.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RunNowError {
+    /// Nobody declares it.
+    #[error("no schedule has this name")]
+    Unknown,
+    /// The store has not said yet how far it is.
+    #[error("the schedule is not open yet")]
+    NotOpen,
+    /// A run of it is on its way.
+    #[error("the schedule runs already")]
+    Running,
+    /// As many runs are on their way as there may be.
+    #[error("{max} schedules run already, and no more may")]
+    Full {
+        /// The bound.
+        max: usize,
+    },
+    /// The driver has ended.
+    #[error(transparent)]
+    Gone(#[from] Gone),
 }
 
 /// A schedule as it is now.
@@ -173,6 +197,28 @@ impl Timetable {
         self.look_at = now;
     }
 
+    /// Runs a schedule at once, whatever its slots are.
+    ///
+    /// # Errors
+    /// When it is not there, not open, or cannot run beside what runs.
+    pub(crate) fn run_now(&mut self, name: &ScheduleName, now: UnixMs) -> Result<(), RunNowError> {
+        let max = self.runs_max;
+        let entry = self.entries.get_mut(name).ok_or(RunNowError::Unknown)?;
+        let spec = entry.spec.as_ref().ok_or(RunNowError::Unknown)?;
+        let State::Open(open) = &mut entry.state else { return Err(RunNowError::NotOpen) };
+        match open.running {
+            Some(_) => return Err(RunNowError::Running),
+            None if entry.is_stale => return Err(RunNowError::NotOpen),
+            None if self.running >= max => return Err(RunNowError::Full { max }),
+            None => {}
+        }
+        // A time of day that was dealt with before the clock was set back stays so.
+        open.done_to = spec.timing.count_from(open.done_to, now).max(now);
+        self.outbox.push_back(ScheduleAction::Run(open.begin(name, now)));
+        self.running += 1;
+        Ok(())
+    }
+
     /// A run has ended.
     pub(crate) fn ran(&mut self, run: &ScheduleRun, applied: Applied, now: UnixMs) {
         self.running = self.running.saturating_sub(1);
@@ -255,6 +301,15 @@ enum Look {
     Rest,
 }
 
+impl Open {
+    /// Notes that `slot` runs, and with it everything up to `done_to` is dealt with.
+    fn begin(&mut self, name: &ScheduleName, slot: UnixMs) -> ScheduleRun {
+        let step = ScheduleStep { schedule: self.id, from: self.stored, to: self.done_to };
+        self.running = Some(step);
+        ScheduleRun { name: name.clone(), slot, step }
+    }
+}
+
 impl Entry {
     fn new(now: UnixMs) -> Self {
         Self { spec: None, state: State::Absent(now), is_stale: false, skipped: 0 }
@@ -295,10 +350,8 @@ impl Entry {
                 if room == 0 {
                     return Look::Rest;
                 }
-                let step = ScheduleStep { schedule: open.id, from: open.stored, to: slot };
                 open.done_to = slot;
-                open.running = Some(step);
-                Look::Act(ScheduleAction::Run(ScheduleRun { name: name.clone(), slot, step }))
+                Look::Act(ScheduleAction::Run(open.begin(name, slot)))
             }
             Due::Now(slot) | Due::Skipped(slot) => {
                 open.done_to = slot;

@@ -204,3 +204,63 @@ fn a_look_is_never_far_away() {
     assert_eq!(desk.timetable.waits(UnixMs(-HOUR)), LOOK_INTERVAL);
     assert_eq!(desk.timetable.waits(UnixMs(HOUR)), Duration::ZERO);
 }
+
+fn tidy() -> ScheduleName {
+    ScheduleName { plugin: "p".into(), handler: "tidy".into() }
+}
+
+#[test]
+fn a_run_that_is_asked_for_begins_at_once_and_counts_as_one() {
+    let mut desk = Desk::new(0);
+    desk.declare(&[("tidy", "every 5"), ("report", "*/5 * * * *")]);
+    assert!(desk.begin(0).is_empty());
+    let report = ScheduleName { handler: "report".into(), ..tidy() };
+    for name in [&tidy(), &report] {
+        assert_eq!(desk.timetable.run_now(name, UnixMs(2 * MINUTE)), Ok(()));
+        assert_eq!(desk.timetable.run_now(name, UnixMs(2 * MINUTE)), Err(RunNowError::Running));
+    }
+    assert_eq!(desk.run(2 * MINUTE), [2, 2]);
+    let slots: Vec<_> = (3..=12).flat_map(|minute| desk.at(minute * MINUTE)).collect();
+    let expected = [("report".to_owned(), 5), ("tidy".to_owned(), 7)];
+    assert_eq!(slots, expected);
+}
+
+#[test]
+fn a_run_that_is_asked_for_repeats_no_time_of_day_when_the_clock_is_set_back() {
+    let mut desk = Desk::new(11 * HOUR);
+    desk.declare(&[("tidy", "0 12 * * *")]);
+    desk.begin(11 * HOUR);
+    assert_eq!(desk.run(12 * HOUR), [12 * 60]);
+    assert_eq!(desk.timetable.run_now(&tidy(), UnixMs(11 * HOUR)), Ok(()));
+    assert_eq!(desk.run(11 * HOUR), [11 * 60]);
+    assert_eq!(desk.run(12 * HOUR), [0_i64; 0]);
+    assert_eq!(desk.run(36 * HOUR), [36 * 60]);
+}
+
+#[test]
+fn a_run_that_is_asked_for_is_refused_where_it_cannot_begin() {
+    let mut desk = Desk::new(0);
+    assert_eq!(desk.timetable.run_now(&tidy(), UnixMs(0)), Err(RunNowError::Unknown));
+    desk.declare(&[("tidy", "every 5"), ("a", "every 1"), ("b", "every 1")]);
+    assert_eq!(desk.timetable.run_now(&tidy(), UnixMs(0)), Err(RunNowError::NotOpen));
+    desk.begin(0);
+    let runs = desk.begin(MINUTE);
+    assert_eq!(runs.len(), 2);
+    assert_eq!(desk.timetable.run_now(&tidy(), desk.now), Err(RunNowError::Full { max: 2 }));
+    desk.end(&runs[0]);
+    desk.declare(&[("tidy", "every 7")]);
+    assert_eq!(desk.timetable.run_now(&tidy(), desk.now), Err(RunNowError::NotOpen));
+    desk.declare(&[]);
+    assert_eq!(desk.timetable.run_now(&tidy(), desk.now), Err(RunNowError::Unknown));
+}
+
+#[test]
+fn a_run_that_is_asked_for_and_killed_leaves_the_slots_as_they_were() {
+    let mut desk = Desk::new(0);
+    desk.declare(&[("tidy", "every 5")]);
+    desk.begin(0);
+    assert_eq!(desk.timetable.run_now(&tidy(), UnixMs(2 * MINUTE)), Ok(()));
+    let runs = desk.begin(2 * MINUTE);
+    desk.timetable.ran(&runs[0], Applied::Unavailable, desk.now);
+    assert_eq!(desk.run(5 * MINUTE), [5]);
+}
