@@ -8,6 +8,7 @@
 
 mod access;
 mod auth;
+mod events_access;
 mod external;
 mod folder;
 mod http;
@@ -37,6 +38,7 @@ use backplane_runtime::PluginName;
 pub use self::{
     access::AccessRule,
     auth::{AuthConfig, MasterKeyText},
+    events_access::{EventsAccess, TopicRule},
     external::ExternalConfig,
     folder::{FolderConfig, WatchMode},
     http::HttpConfig,

@@ -7,7 +7,7 @@
 //! read whole, within the route's bounds, before a permit or an instance is taken: a slow client holds neither.
 
 mod failure;
-mod idempotency;
+pub(crate) mod idempotency;
 mod once;
 mod path;
 mod policy;
@@ -26,7 +26,10 @@ use hyper::body::{Body as _, Incoming};
 use tokio::time::Instant;
 
 pub use self::policy::{Policy, PolicyError, RoutePolicy};
-pub(crate) use self::response::check as check_response;
+pub(crate) use self::{
+    request::{is_trace_parent, trace_parent},
+    response::check as check_response,
+};
 pub use self::table::{Bounds, BuildTableError, Mounted, RouteTable, Target};
 use crate::{
     app::App,

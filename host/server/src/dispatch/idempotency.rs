@@ -10,9 +10,9 @@ use sha2::{Digest, Sha256};
 use crate::problem::{ApiError, ApiResult, codes};
 
 /// The request's header.
-pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// Says that an answer was given before.
-pub(super) const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+pub(crate) const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// Longest key in characters.
 const KEY_CHARS_MAX: usize = 255;
@@ -27,7 +27,7 @@ const INLINE_BYTES_MAX: usize = 64 << 10;
 ///
 /// # Errors
 /// `invalid_request` when there are two, or what is there is not a key.
-pub(super) fn find_key(headers: &HeaderMap) -> ApiResult<Option<String>> {
+pub(crate) fn find_key(headers: &HeaderMap) -> ApiResult<Option<String>> {
     let mut lines = headers.get_all(IDEMPOTENCY_KEY).iter();
     let Some(line) = lines.next() else { return Ok(None) };
     if lines.next().is_some() {
@@ -71,14 +71,14 @@ fn invalid(detail: &'static str) -> ApiError {
 
 /// What a request asks for, in one digest: method, path, query, type and body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Fingerprint([u8; 32]);
+pub(crate) struct Fingerprint([u8; 32]);
 
 impl Fingerprint {
     /// Digests a request. A long body is digested on a thread that may be busy for a while.
     ///
     /// # Errors
     /// `internal` when that thread is gone.
-    pub(super) async fn of(method: &Method, uri: &Uri, headers: &HeaderMap, body: &Bytes) -> ApiResult<Self> {
+    pub(crate) async fn of(method: &Method, uri: &Uri, headers: &HeaderMap, body: &Bytes) -> ApiResult<Self> {
         let head = digest_head(method, uri, headers);
         if body.len() <= INLINE_BYTES_MAX {
             return Ok(Self::finish(head, body));
@@ -92,7 +92,7 @@ impl Fingerprint {
         Self(head.chain_update(body).finalize().into())
     }
 
-    pub(super) fn as_bytes(&self) -> &[u8; 32] {
+    pub(crate) fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
 }

@@ -6,19 +6,23 @@ use http::{HeaderMap, HeaderName, HeaderValue, header::CONTENT_TYPE, request::Pa
 
 use super::Target;
 
-/// Returns the `traceparent` when it is one (Trace Context, section 3.2.2; version 00).
-pub(super) fn trace_parent(headers: &HeaderMap) -> Option<String> {
+/// Returns the `traceparent` when it is one.
+pub(crate) fn trace_parent(headers: &HeaderMap) -> Option<String> {
     let value = headers.get("traceparent")?.to_str().ok()?;
-    let mut fields = value.split('-');
-    let mut hex = |digits: usize| {
-        let field = fields.next()?;
-        let lower_hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-        (field.len() == digits && field.bytes().all(lower_hex)).then_some(field)
+    is_trace_parent(value).then(|| value.to_owned())
+}
+
+/// Returns whether a text is a `traceparent` (Trace Context, section 3.2.2; version 00).
+pub(crate) fn is_trace_parent(text: &str) -> bool {
+    let lower_hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    let is_zero = |field: &str| field.bytes().all(|byte| byte == b'0');
+    let mut fields = text.split('-');
+    let mut is_hex = |digits: usize, may_be_zero: bool| {
+        let field = fields.next().filter(|field| field.len() == digits && field.bytes().all(lower_hex));
+        field.is_some_and(|field| may_be_zero || !is_zero(field))
     };
-    let (version, trace, parent, _flags) = (hex(2)?, hex(32)?, hex(16)?, hex(2)?);
-    let zero = |field: &str| field.bytes().all(|byte| byte == b'0');
-    let valid = version == "00" && !zero(trace) && !zero(parent) && fields.next().is_none();
-    valid.then(|| value.to_owned())
+    text.starts_with("00-") && is_hex(2, true) && is_hex(32, false) && is_hex(16, false) && is_hex(2, true)
+        && fields.next().is_none()
 }
 
 /// Makes the guest's request.
