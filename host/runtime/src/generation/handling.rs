@@ -34,7 +34,7 @@ pub(super) enum Entry {
 pub(super) struct Handling {
     generation: Arc<Generation>,
     /// Of the last handler, when it returned.
-    used: Option<Instance>,
+    used: Option<Box<Instance>>,
     // After `used`, so that it is dropped later: permits bound how many instances there are.
     admission: Admission,
     context: CallContext,
@@ -50,7 +50,7 @@ pub(super) struct Handling {
 struct Step {
     generation: Arc<Generation>,
     entry: Entry,
-    used: Option<Instance>,
+    used: Option<Box<Instance>>,
     is_first: bool,
     context: CallContext,
     scope: Scope,
@@ -61,7 +61,7 @@ struct Step {
 /// What a step leaves.
 struct Stepped {
     /// `None` where it cannot be entered again.
-    instance: Option<Instance>,
+    instance: Option<Box<Instance>>,
     draft: Option<Box<Draft>>,
     result: Result<Result<(), EventFailure>, InvokeError>,
 }
