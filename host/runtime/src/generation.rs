@@ -8,6 +8,8 @@ mod failure;
 mod handling;
 mod run;
 mod scheduled;
+#[cfg(test)]
+mod tests;
 
 use std::{
     fmt,

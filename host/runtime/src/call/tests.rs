@@ -1,6 +1,6 @@
 //! Whole calls of a real guest (`guest.wat`) on a keyspace in memory.
 
-mod bench;
+pub(crate) mod bench;
 
 use std::sync::atomic::Ordering;
 

@@ -12,8 +12,8 @@ use std::{
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use super::{
-    BoxFuture, Change, CommitError, KeyRange, Keyspace, Order, Outcome, Row, Rows, Seen, Snapshot, StateUnavailable,
-    Transaction,
+    BoxFuture, Change, CommitError, Handled, KeyRange, Keyspace, NewEvent, Order, Outcome, Ran, Row, Rows, Seen,
+    Snapshot, StateUnavailable, Transaction,
 };
 
 /// The time of every call.
@@ -25,10 +25,15 @@ type Bucket = BTreeMap<Vec<u8>, Row>;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct World {
     pub(crate) buckets: BTreeMap<String, Bucket>,
+    /// Events that were published.
+    pub(crate) events: Vec<NewEvent>,
+    /// What was committed besides: the events and runs of schedules that were dealt with.
+    pub(crate) dealt_with: Vec<String>,
     pub(crate) sequence: i64,
 }
 
-type Handed = (Transaction, oneshot::Sender<Result<(), CommitError>>);
+/// A transaction, and what to note when it is committed.
+type Handed = (Transaction, Option<String>, oneshot::Sender<Result<(), CommitError>>);
 type Answers = Arc<Mutex<VecDeque<CommitError>>>;
 
 /// The double.
@@ -91,6 +96,16 @@ impl MemoryKeyspace {
     pub(crate) fn value(&self, bucket: &str, key: &str) -> Option<Vec<u8>> {
         let world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
         Some(world.buckets.get(bucket)?.get(key.as_bytes())?.value.clone())
+    }
+
+    /// Returns what was committed besides keys, in its order.
+    pub(crate) fn dealt_with(&self) -> Vec<String> {
+        self.world.lock().unwrap_or_else(PoisonError::into_inner).dealt_with.clone()
+    }
+
+    /// Returns what was published, in its order.
+    pub(crate) fn published(&self) -> Vec<NewEvent> {
+        self.world.lock().unwrap_or_else(PoisonError::into_inner).events.clone()
     }
 
     pub(crate) fn handed_over(&self) -> usize {
@@ -184,9 +199,18 @@ impl Keyspace for MemoryKeyspace {
         format!("event-{}", self.event_ids.fetch_add(1, Ordering::SeqCst))
     }
 
-    fn commit(&self, transaction: Transaction, _: Outcome<'_>) -> BoxFuture<'static, Result<(), CommitError>> {
+    fn commit(&self, transaction: Transaction, outcome: Outcome<'_>) -> BoxFuture<'static, Result<(), CommitError>> {
         let (decide, decided) = oneshot::channel();
-        let sent = self.commits.try_send((transaction, decide));
+        let note = match outcome {
+            Outcome::Nothing | Outcome::Answer(_) => None,
+            Outcome::Handled(Handled { count, failure, .. }) => {
+                let failed = failure.as_ref().map(|failure| format!(", then {}", failure.problem.code));
+                Some(format!("{count} handled{}", failed.unwrap_or_default()))
+            }
+            Outcome::Ran(Ran { problem: None, .. }) => Some("ran".to_owned()),
+            Outcome::Ran(Ran { problem: Some(problem), .. }) => Some(format!("ran: {}", problem.code)),
+        };
+        let sent = self.commits.try_send((transaction, note, decide));
         self.handed_over.send_modify(|commits| *commits += 1);
         Box::pin(async move {
             match sent {
@@ -199,7 +223,7 @@ impl Keyspace for MemoryKeyspace {
 
 /// Decides commits one after another, in the order in which they were handed over.
 async fn write(mut commits: mpsc::Receiver<Handed>, world: Arc<Mutex<World>>, gate: Arc<Semaphore>, answers: Answers) {
-    while let Some((transaction, decide)) = commits.recv().await {
+    while let Some((transaction, note, decide)) = commits.recv().await {
         gate.acquire().await.expect("never closed").forget();
         let told = answers.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
         let mut world = world.lock().unwrap_or_else(PoisonError::into_inner);
@@ -208,6 +232,8 @@ async fn write(mut commits: mpsc::Receiver<Handed>, world: Arc<Mutex<World>>, ga
             None if !world.admits(&transaction) => Err(CommitError::Conflict),
             None => {
                 world.apply(&transaction);
+                world.events.extend(transaction.events.iter().cloned());
+                world.dealt_with.extend(note);
                 Ok(())
             }
         };

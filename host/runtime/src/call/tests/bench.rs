@@ -1,4 +1,4 @@
-//! A plugin, its state, and calls of it.
+//! A plugin, its state, and calls of it; also for the tests of deliveries.
 
 use std::{
     sync::{Arc, LazyLock, atomic::Ordering},
@@ -8,7 +8,11 @@ use std::{
 use tokio::time::{Instant, timeout};
 
 use crate::{
-    bindings::exports::backplane::plugin::http_handler::{self, Request},
+    bindings::exports::backplane::plugin::{
+        event_handler,
+        http_handler::{self, Request},
+        schedule_handler,
+    },
     cache::load_compiled,
     context::CallContext,
     engine,
@@ -36,17 +40,20 @@ pub(super) const SPIN: u32 = 6;
 pub(super) const TRAP: u32 = 7;
 
 /// Longer than any test should take.
-pub(super) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
-static CODE: LazyLock<Vec<u8>> = LazyLock::new(|| {
-    let component = wat::parse_str(include_str!("../guest.wat")).expect("valid text");
+static CODE: LazyLock<Vec<u8>> = LazyLock::new(|| compile(include_str!("../guest.wat")));
+
+/// Compiles a component's text.
+pub(crate) fn compile(text: &str) -> Vec<u8> {
+    let component = wat::parse_str(text).expect("valid text");
     engine::compiling().and_then(|engine| engine.precompile_component(&component)).expect("compiles")
-});
+}
 
 /// One plugin on one host.
-pub(super) struct Bench {
-    pub(super) generation: Arc<Generation>,
-    pub(super) keyspace: Arc<MemoryKeyspace>,
+pub(crate) struct Bench {
+    pub(crate) generation: Arc<Generation>,
+    pub(crate) keyspace: Arc<MemoryKeyspace>,
 }
 
 impl Bench {
@@ -55,14 +62,30 @@ impl Bench {
     }
 
     pub(super) fn with_limits(mode: InstanceMode, keyspace: MemoryKeyspace, limits: PluginLimits) -> Self {
-        let host_limits = HostLimits { running_max: 8, idle_max: 8, ..HostLimits::default() };
-        let host = Host::start(host_limits, 2).expect("an engine");
-        let component = load_compiled(&host.engine, &CODE).expect("compiled here");
-        let pre = host.link(&component).expect("imports what is offered");
-        let http = Some(http_handler::GuestIndices::new(&pre).expect("exports the handler"));
         let routes =
             (ADD..=TRAP).map(|n| format!(r#"{{"method":"POST","path":"/{n}"}}"#)).collect::<Vec<_>>().join(",");
-        let manifest = format!(r#"{{"api":"1.0","name":"guest","version":"1.0.0","routes":[{routes}]}}"#);
+        Self::of(&CODE, &format!(r#""routes":[{routes}]"#), mode, keyspace, limits)
+    }
+
+    /// A plugin of this code, with a manifest that has `rest`.
+    pub(crate) fn of(
+        code: &[u8],
+        rest: &str,
+        mode: InstanceMode,
+        keyspace: MemoryKeyspace,
+        limits: PluginLimits,
+    ) -> Self {
+        let host_limits = HostLimits {
+            running_max: 8,
+            deliveries_max: 4,
+            schedule_runs_max: 2,
+            idle_max: 8,
+            ..HostLimits::default()
+        };
+        let host = Host::start(host_limits, 2).expect("an engine");
+        let component = load_compiled(&host.engine, code).expect("compiled here");
+        let pre = host.link(&component).expect("imports what is offered");
+        let manifest = format!(r#"{{"api":"1.0","name":"guest","version":"1.0.0",{rest}}}"#);
         let manifest = Manifest::from_json(manifest.as_bytes()).expect("a valid manifest").manifest;
         let plugin = Arc::new(PluginEnv {
             name: manifest.name.clone(),
@@ -73,9 +96,23 @@ impl Bench {
             log_budget: LogBudget::new(1, 1),
             transactions: Arc::clone(&host.transactions),
         });
-        let blueprint = Blueprint { pre, http, events: None, schedules: None, lifecycle: None, plugin, limits };
+        let blueprint = Blueprint {
+            http: http_handler::GuestIndices::new(&pre).ok(),
+            events: event_handler::GuestIndices::new(&pre).ok(),
+            schedules: schedule_handler::GuestIndices::new(&pre).ok(),
+            lifecycle: None,
+            pre,
+            plugin,
+            limits,
+        };
         let generation = Generation::new(manifest, ContentHash::of(b"guest"), mode, host, blueprint);
         Self { generation, keyspace: Arc::new(keyspace) }
+    }
+
+    /// The context of a call that uses the state.
+    pub(crate) fn context(&self, timeout: Duration) -> CallContext {
+        let keyspace: Arc<dyn Keyspace> = Arc::clone(&self.keyspace) as _;
+        CallContext { deadline: Instant::now() + timeout, keyspace: Some(keyspace), ..CallContext::idle() }
     }
 
     pub(super) async fn call_with(
@@ -84,10 +121,7 @@ impl Bench {
         on_abandon: OnAbandon,
         timeout: Duration,
     ) -> Result<Answer, InvokeError> {
-        let keyspace: Arc<dyn Keyspace> = Arc::clone(&self.keyspace) as _;
-        let deadline = Instant::now() + timeout;
-        let call = CallContext { deadline, keyspace: Some(keyspace), ..CallContext::idle() };
-        self.generation.handle_http(request(route), call, on_abandon).await
+        self.generation.handle_http(request(route), self.context(timeout), on_abandon).await
     }
 
     pub(super) async fn call(&self, route: u32) -> Result<Answer, InvokeError> {
@@ -101,22 +135,23 @@ impl Bench {
     }
 
     /// Makes the calls of `route` start in turns.
-    pub(super) fn make_contended(&self, route: u32) {
+    pub(crate) fn make_contended(&self, route: u32) {
         self.generation.contention().note(route, true);
         self.generation.contention().note(route, true);
     }
 
     /// Waits until nothing runs, and checks that nothing of any call is left.
-    pub(super) async fn comes_to_rest(&self) {
+    pub(crate) async fn comes_to_rest(&self) {
         let host = self.generation.host();
         eventually(|| self.generation.counters().running == 0 && host.running.taken() == 0).await;
+        eventually(|| host.deliveries.taken() == 0 && host.schedule_runs.taken() == 0).await;
         eventually(|| self.generation.turns().is_at_rest()).await;
         eventually(|| host.transactions.used() == 0).await;
         assert_eq!(self.keyspace.open_snapshots.load(Ordering::SeqCst), 0);
     }
 }
 
-pub(super) async fn eventually(is_so: impl Fn() -> bool) {
+pub(crate) async fn eventually(is_so: impl Fn() -> bool) {
     let wait = async {
         while !is_so() {
             tokio::time::sleep(Duration::from_millis(1)).await;
