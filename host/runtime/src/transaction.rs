@@ -33,9 +33,9 @@ use self::{
     writes::Writes,
 };
 use crate::{
-    bindings::backplane::plugin::{events, kv::Error},
+    bindings::backplane::plugin::kv::Error,
     byte_budget::{ByteBudget, Charge},
-    keyspace::{Change, KeyRange, Keyspace, NewEvent, RangeRead, StateUnavailable, Transaction},
+    keyspace::{Change, KeyRange, Keyspace, RangeRead, StateUnavailable, Transaction},
     manifest::Transaction as Mode,
     turns::Turns,
 };
@@ -217,29 +217,6 @@ impl Draft {
         self.check_write(bucket, &key)?;
         let change = self.writes.incremented(bucket, key.as_bytes(), by)?;
         self.put(bucket, key, change)
-    }
-
-    /// Checks whether so many more events may be published, as far as that can be told before they are looked at.
-    pub(crate) fn check_publish(&self, count: usize) -> Result<(), events::Error> {
-        if !self.may_write {
-            return Err(events::Error::ReadOnly);
-        }
-        if self.failure.is_some() {
-            return Err(events::Error::Unavailable);
-        }
-        self.outbox.check_count(count)
-    }
-
-    /// Publishes events, all or none.
-    pub(crate) fn publish(&mut self, events: Vec<NewEvent>) -> Result<(), events::Error> {
-        self.check_publish(events.len())?;
-        let bytes = self.outbox.bytes_with(&events)?;
-        let memory = self.memory(self.writes.size(), self.outbox.count() + events.len(), bytes);
-        if !self.charge.cover(memory) {
-            return Err(events::Error::TransactionTooLarge);
-        }
-        self.outbox.put(events, bytes);
-        Ok(())
     }
 
     /// Keeps what is written and published so far, whatever the handler that comes next does.

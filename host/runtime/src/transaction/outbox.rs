@@ -1,5 +1,6 @@
 //! The events that a run wants to publish, in their order.
 
+use super::Draft;
 use crate::{bindings::backplane::plugin::events::Error, keyspace::NewEvent};
 
 /// Most events of one transaction.
@@ -14,6 +15,31 @@ pub(super) struct Outbox {
     bytes: usize,
     /// Events and bytes that stay whatever happens.
     marked: (usize, usize),
+}
+
+impl Draft {
+    /// Checks whether so many more events may be published, as far as that can be told before they are looked at.
+    pub(crate) fn check_publish(&self, count: usize) -> Result<(), Error> {
+        if !self.may_write {
+            return Err(Error::ReadOnly);
+        }
+        if self.failure.is_some() {
+            return Err(Error::Unavailable);
+        }
+        self.outbox.check_count(count)
+    }
+
+    /// Publishes events, all or none.
+    pub(crate) fn publish(&mut self, events: Vec<NewEvent>) -> Result<(), Error> {
+        self.check_publish(events.len())?;
+        let bytes = self.outbox.bytes_with(&events)?;
+        let memory = self.memory(self.writes.size(), self.outbox.count() + events.len(), bytes);
+        if !self.charge.cover(memory) {
+            return Err(Error::TransactionTooLarge);
+        }
+        self.outbox.put(events, bytes);
+        Ok(())
+    }
 }
 
 impl Outbox {

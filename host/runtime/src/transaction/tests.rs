@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::{
     keyspace::{
-        BoxFuture, CommitError, KeyWrite, Order, Outcome, Snapshot,
+        BoxFuture, CommitError, KeyWrite, NewEvent, Order, Outcome, Snapshot,
         double::{Broken, MemoryKeyspace, World},
     },
     transaction::{
