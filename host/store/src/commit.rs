@@ -12,6 +12,7 @@ use std::{
 
 use crate::{
     error::{Source, StoreError},
+    events::{NewEvent, ScheduleStep, Step},
     range::KeyRange,
     replies::NewReply,
     space::Space,
@@ -42,6 +43,12 @@ pub struct Commit {
     pub ranges: Vec<RangeRead>,
     /// What is to be written, in this order.
     pub writes: Vec<KeyWrite>,
+    /// The events to publish, in this order.
+    pub events: Vec<NewEvent>,
+    /// What it changes in a subscription's progress.
+    pub step: Option<Step>,
+    /// What it changes in a schedule's progress.
+    pub schedule_step: Option<ScheduleStep>,
     /// The reply to keep with it.
     pub reply: Option<NewReply>,
     /// Where the version is left.
@@ -117,10 +124,12 @@ pub enum Change {
 }
 
 /// What became of a commit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Committed {
     /// Its version: that of every key that it wrote.
     pub version: i64,
+    /// The places of its events in the log, in their order. Of one whose id was given before: the place that it has.
+    pub events: Vec<i64>,
 }
 
 /// What a quota bounds.
@@ -138,6 +147,10 @@ pub enum CommitError {
     /// Something that was read is no longer so. Running the handler again may succeed.
     #[error("what was read has changed")]
     Conflict,
+    /// Something is not as a step expects. Running the handler again is of no use: another delivery was faster, or a person
+    /// changed the progress.
+    #[error("the progress is not what the step expects")]
+    Stale,
     /// There is a reply to this request already.
     #[error("the request was answered before")]
     ReplyExists,
@@ -147,6 +160,12 @@ pub enum CommitError {
         /// Of what.
         resource: Resource,
         /// What it may keep.
+        max: u64,
+    },
+    /// The log of events would hold more than it may, of one publisher or all in all.
+    #[error("the log of events would hold more than {max} bytes")]
+    EventLogFull {
+        /// What it may hold.
         max: u64,
     },
     /// An increment met what is no integer, or the sum is beyond 64 bits.
@@ -179,6 +198,23 @@ impl From<StoreError> for CommitError {
 }
 
 impl Commit {
+    /// Makes one that reads and writes nothing.
+    pub fn new(space: Arc<Space>, now_ms: i64) -> Self {
+        Self {
+            space,
+            snapshot: None,
+            now_ms,
+            reads: Vec::new(),
+            ranges: Vec::new(),
+            writes: Vec::new(),
+            events: Vec::new(),
+            step: None,
+            schedule_step: None,
+            reply: None,
+            mark: None,
+        }
+    }
+
     /// Leaves in its mark that it is not written.
     pub(crate) fn refuse(&self) {
         if let Some(mark) = &self.mark {
@@ -192,7 +228,9 @@ impl Commit {
         let writes: usize = self.writes.iter().map(KeyWrite::bytes).sum();
         let reply = self.reply.as_ref().map_or(0, |reply| usize::try_from(reply.bytes()).unwrap_or(usize::MAX));
         let ranges: usize = self.ranges.iter().map(RangeRead::bytes).sum();
-        [size_of::<Self>(), reads, ranges, writes, reply].into_iter().fold(0, usize::saturating_add)
+        let events: usize = self.events.iter().map(NewEvent::bytes).sum();
+        let step = self.step.as_ref().map_or(0, Step::bytes);
+        [size_of::<Self>(), reads, ranges, writes, events, step, reply].into_iter().fold(0, usize::saturating_add)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Keeps what must outlive the process: plugins' keys and replies, versions, the operator's choices, accounts.
+//! Keeps what must outlive the process: plugins' keys and replies, events, versions, the operator's choices, accounts.
 //!
 //! One SQLite database, one thread that writes, many connections that read. A plugin reads from a [`Snapshot`] and hands
 //! what it read and wants written to the writer as a [`Commit`]; the writer validates and writes many of them with one
@@ -17,6 +17,7 @@ mod command;
 mod commit;
 mod connection;
 mod error;
+pub mod events;
 mod export;
 mod filesystem;
 mod host_readers;

@@ -1,6 +1,8 @@
 //! What a store is opened with, and the bounds that are not settings.
 
-use std::{num::NonZero, path::PathBuf, thread, time::Duration};
+use std::{fmt, num::NonZero, path::PathBuf, thread, time::Duration};
+
+use crate::events::PublishedHook;
 
 /// Writes of the host that may wait for the writer at a time.
 pub(crate) const HOST_WRITES_MAX: usize = 256;
@@ -10,7 +12,7 @@ pub(crate) const BATCH_JOBS_MAX: usize = 256;
 pub(crate) const BATCH_TIME_MAX: Duration = Duration::from_millis(2);
 
 /// How a store is opened.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct StoreOptions {
     /// The database, usually `backplane.sqlite` in the data folder. Its `-wal` and `-shm` files stand beside it.
     pub path: PathBuf,
@@ -28,6 +30,12 @@ pub struct StoreOptions {
     pub log_bytes_max: u64,
     /// How long the writer waits for another process to end its transaction. 5 seconds by default.
     pub busy_timeout: Duration,
+    /// Bytes that the log of events may hold, 4 GiB by default. Nothing is published beyond it.
+    pub event_log_bytes_max: u64,
+    /// Bytes of one publisher in it, a plugin or a client, 1 GiB by default.
+    pub event_bytes_per_source_max: u64,
+    /// Is told what was published. `None` by default.
+    pub published: Option<PublishedHook>,
     /// What tests change.
     #[cfg(test)]
     pub(crate) switches: Switches,
@@ -45,6 +53,9 @@ impl StoreOptions {
             queue_bytes_max: 256 << 20,
             log_bytes_max: 1 << 30,
             busy_timeout: Duration::from_secs(5),
+            event_log_bytes_max: 4 << 30,
+            event_bytes_per_source_max: 1 << 30,
+            published: None,
             #[cfg(test)]
             switches: Switches::default(),
         }
@@ -58,6 +69,12 @@ impl StoreOptions {
     #[cfg(not(test))]
     pub(crate) fn switches(&self) -> Switches {
         Switches::default()
+    }
+}
+
+impl fmt::Debug for StoreOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StoreOptions").field("path", &self.path).finish_non_exhaustive()
     }
 }
 

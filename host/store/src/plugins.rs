@@ -1,8 +1,13 @@
-//! Plugins as the database knows them: a number for each name, once given and never taken back.
+//! Plugins as the database knows them: a number for each name, once given and never taken back. The host has one too.
 
 use diesel::prelude::*;
 
 use crate::schema::plugins;
+
+/// The host's number.
+pub(crate) const HOST_ID: i64 = 0;
+/// The host's name, which no plugin can have.
+pub(crate) const HOST: &str = "";
 
 /// Returns the number of a plugin that ever kept something.
 pub(crate) fn find_id(connection: &mut SqliteConnection, plugin: &str) -> QueryResult<Option<i64>> {

@@ -162,6 +162,90 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    events (seq) {
+        seq -> BigInt,
+        plugin_id -> BigInt,
+        publisher -> Text,
+        is_given -> BigInt,
+        id -> Text,
+        source -> Text,
+        topic -> Text,
+        key -> Nullable<Text>,
+        lane -> BigInt,
+        time_ms -> BigInt,
+        stored_at_ms -> BigInt,
+        content_type -> Text,
+        trace_parent -> Nullable<Text>,
+        payload -> Binary,
+    }
+}
+
+diesel::table! {
+    event_usage (plugin_id, publisher) {
+        plugin_id -> BigInt,
+        publisher -> Text,
+        events -> BigInt,
+        bytes -> BigInt,
+    }
+}
+
+diesel::table! {
+    subscriptions (id) {
+        id -> BigInt,
+        plugin -> Text,
+        pattern -> Text,
+        epoch -> BigInt,
+        paused -> Nullable<Text>,
+        closed_at_ms -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    cursors (subscription, lane) {
+        subscription -> BigInt,
+        lane -> BigInt,
+        seq -> BigInt,
+    }
+}
+
+diesel::table! {
+    retries (subscription, seq) {
+        subscription -> BigInt,
+        seq -> BigInt,
+        key -> Nullable<Text>,
+        attempts -> BigInt,
+        due_ms -> BigInt,
+        code -> Nullable<Text>,
+        message -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    dead_letters (subscription, seq) {
+        subscription -> BigInt,
+        seq -> BigInt,
+        key -> Nullable<Text>,
+        attempts -> BigInt,
+        at_ms -> BigInt,
+        code -> Text,
+        message -> Text,
+    }
+}
+
+diesel::table! {
+    schedules (id) {
+        id -> BigInt,
+        plugin -> Text,
+        handler -> Text,
+        timing -> Text,
+        done_to_ms -> BigInt,
+        last_run_ms -> Nullable<BigInt>,
+        last_code -> Nullable<Text>,
+        last_message -> Nullable<Text>,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(plugins, counters, kv, usage, replies, versions, choices);
 diesel::allow_tables_to_appear_in_same_query!(users, role_holders, sessions, refresh_tokens, api_keys);
 

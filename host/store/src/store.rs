@@ -14,6 +14,7 @@ use crate::{
     commit::{Commit, CommitError, Committed},
     connection::WriterSettings,
     error::{SnapshotError, StoreError},
+    events::{CollectedEvents, RetentionLimits, Step},
     filesystem::prepare_folder,
     host_readers::HostReaders,
     lock::ServerLock,
@@ -28,7 +29,8 @@ use crate::{
     space::{Quota, Space},
     usage::Deleted,
     writer::{
-        Closure, Collection, Erasure, Health, HostWrite, Job, LoadMax, Queue, Shared, Submission, Writer, Written,
+        Closure, Collection, Erasure, EventSettings, Health, HostWrite, Job, LoadMax, LogBounds, Queue, Retention,
+        Shared, Submission, Writer, Written,
     },
 };
 
@@ -40,6 +42,8 @@ pub struct Store {
     writer: Arc<Shared>,
     /// The writer's thread, until it is joined.
     thread: Mutex<Option<JoinHandle<()>>>,
+    /// The host's own.
+    host: Arc<Space>,
     /// By plugin. A plugin's stays to the end, as its row does.
     spaces: Mutex<HashMap<String, Arc<Space>>>,
     // The last: nobody else opens the database before this has let go of it.
@@ -53,7 +57,9 @@ impl Store {
     /// When the database cannot be used, with what to do about it.
     pub fn open(options: StoreOptions) -> Result<Arc<Self>, OpenError> {
         let switches = options.switches();
-        let StoreOptions { path, synchronous, readers, log_bytes_max, busy_timeout, .. } = options;
+        let bounds =
+            LogBounds { bytes_max: options.event_log_bytes_max, source_bytes_max: options.event_bytes_per_source_max };
+        let StoreOptions { path, synchronous, readers, log_bytes_max, busy_timeout, published, .. } = options;
         let failed = |error| OpenError::from_connection(&path, error);
         prepare_folder(&path)?;
         let lock = ServerLock::take(&path)?;
@@ -65,14 +71,17 @@ impl Store {
         let readers = Readers::open(path.clone(), readers, Arc::clone(&snapshots)).map_err(failed)?;
         let host_readers = HostReaders::new(path.clone(), Arc::clone(&snapshots));
         let queue = Queue::new(LoadMax { jobs: options.queue_commits_max, bytes: options.queue_bytes_max });
-        let (writer, thread) = Writer::start(settings, connection, queue, snapshots, switches)
-            .map_err(|error| OpenError::Failed { path: path.clone(), source: Box::new(error) })?;
+        let (writer, thread) =
+            Writer::start(settings, connection, queue, snapshots, EventSettings { bounds, published }, switches)
+                .map_err(|error| OpenError::Failed { path: path.clone(), source: Box::new(error) })?;
+        let host = Space::new(plugins::HOST_ID, plugins::HOST, Quota::default(), readers.share());
         Ok(Arc::new(Self {
             path,
             readers,
             host_readers,
             writer,
             thread: Mutex::new(Some(thread)),
+            host: Arc::new(host),
             spaces: Mutex::default(),
             _lock: lock,
         }))
@@ -101,6 +110,11 @@ impl Store {
             .or_insert_with(|| Arc::new(Space::new(id, plugin, quota, self.readers.share())));
         space.set_quota(quota);
         Ok(Arc::clone(space))
+    }
+
+    /// Returns the space of the host, which no plugin can name: for what clients publish, and the replies to them.
+    pub fn host_space(&self) -> &Arc<Space> {
+        &self.host
     }
 
     fn find_space(&self, plugin: &str) -> Option<Arc<Space>> {
@@ -132,10 +146,18 @@ impl Store {
         Ok(pending)
     }
 
+    /// Hands a step to the writer that no plugin's writes belong to.
+    ///
+    /// # Errors
+    /// As [`Store::commit`].
+    pub fn apply_step(&self, step: Step) -> Result<Pending<Committed, CommitError>, CommitError> {
+        self.commit(Commit { step: Some(step), ..Commit::new(Arc::clone(&self.host), 0) })
+    }
+
     /// Runs `closure` on the writer's thread, in a part of a batch that is undone when it returns `Err`. Its result
     /// comes once it is on disk.
     ///
-    /// It must leave `kv`, `replies`, `usage` and `counters` alone, which the writer knows by heart, and be short:
+    /// It must leave `kv`, `replies`, `usage`, `counters`, `events` and `event_usage` alone, which the writer knows by heart, and be short:
     /// every commit waits for it.
     pub fn write<T, E>(
         &self,
@@ -172,6 +194,19 @@ impl Store {
         let (done, pending) = Pending::new();
         match self.writer.queue.charge_host() {
             Some(charge) => self.writer.queue.push(Job::Collect(Box::new(Collection::new(now_ms, done, charge)))),
+            None => drop(done.send(Err(StoreError::Busy))),
+        }
+        pending
+    }
+
+    /// Deletes some of what the log of events is not to keep at `now_ms`, and says whether there is more.
+    pub fn collect_events(&self, limits: RetentionLimits, now_ms: i64) -> Pending<CollectedEvents, StoreError> {
+        let (done, pending) = Pending::new();
+        match self.writer.queue.charge_host() {
+            Some(charge) => {
+                let step = Retention::new(limits, now_ms, done, charge);
+                self.writer.queue.push(Job::Retain(Box::new(step)));
+            }
             None => drop(done.send(Err(StoreError::Busy))),
         }
         pending

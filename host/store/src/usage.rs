@@ -8,6 +8,7 @@ use diesel::{dsl::count_star, prelude::*};
 
 use crate::{
     error::StoreError,
+    plugins::HOST_ID,
     schema::{kv, plugins, replies, usage},
     size,
     store::Store,
@@ -57,7 +58,12 @@ impl Store {
 /// Returns what every plugin keeps, by the plugins' names.
 pub(crate) fn list(connection: &mut SqliteConnection) -> QueryResult<Vec<Usage>> {
     let mut all = Vec::new();
-    for plugin in plugins::table.select(plugins::name).order(plugins::name).load::<String>(connection)? {
+    for plugin in plugins::table
+        .filter(plugins::id.ne(HOST_ID))
+        .select(plugins::name)
+        .order(plugins::name)
+        .load::<String>(connection)?
+    {
         all.extend(find(connection, &plugin)?);
     }
     Ok(all)

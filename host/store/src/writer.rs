@@ -7,8 +7,10 @@
 //! - A job that panics takes its batch with it, and the connection, whose state is unknown then. The thread goes on.
 //! - Between two batches it sees to the log, once everybody is answered.
 
+mod ahead;
 mod apply;
 mod erasure;
+mod event_ledger;
 mod health;
 mod job;
 mod lanes;
@@ -16,7 +18,9 @@ mod ledger;
 mod load;
 mod log;
 mod plan;
+mod publish;
 mod queue;
+mod retention;
 mod stamps;
 mod tally;
 mod validate;
@@ -40,18 +44,21 @@ use tokio::time::Instant;
 
 pub(crate) use self::{
     erasure::Erasure,
+    event_ledger::LogBounds,
     health::HealthCell,
     job::{Closure, Collection, HostWrite, Job, Submission},
     load::{Load, LoadMax},
     log::bytes_kept,
     queue::Queue,
+    retention::Retention,
     tally::Tally,
 };
+use self::{event_ledger::EventLedger, lanes::Lanes, ledger::Ledger, log::Log, stamps::Stamps, validate::Marks};
 pub use self::{health::Health, tally::Written};
-use self::{lanes::Lanes, ledger::Ledger, log::Log, stamps::Stamps, validate::Marks};
 use crate::{
     connection::{WriterSettings, close},
     error::{Panicked, Source, StoreError},
+    events::{Published, PublishedHook},
     open_snapshots::OpenSnapshots,
     options::{BATCH_JOBS_MAX, Switches},
     statement::DataVersion,
@@ -74,12 +81,19 @@ pub(crate) struct Shared {
 /// What the writer knows beside the database.
 struct Core {
     ledger: Ledger,
+    events: EventLedger,
     stamps: Stamps,
     /// Of the batch that is being done.
     marks: Marks,
     /// What `PRAGMA data_version` said last on this connection; `None` on a new one.
     data_version: Option<i64>,
     switches: Switches,
+}
+
+/// What the writer is told about events.
+pub(crate) struct EventSettings {
+    pub(crate) bounds: LogBounds,
+    pub(crate) published: Option<PublishedHook>,
 }
 
 /// The writer's thread.
@@ -91,17 +105,19 @@ pub(crate) struct Writer {
     core: Core,
     log: Log,
     snapshots: Arc<OpenSnapshots>,
+    published: Option<PublishedHook>,
     lanes: Lanes,
     /// Of no meaning while the last batch was written.
     last_failure: Instant,
 }
 
 impl Core {
-    fn load(connection: &mut SqliteConnection, switches: Switches) -> QueryResult<Self> {
+    fn load(connection: &mut SqliteConnection, bounds: LogBounds, switches: Switches) -> QueryResult<Self> {
         let ledger = Ledger::load(connection)?;
         let stamps = Stamps::new(ledger.settled_sequence());
         Ok(Self {
             ledger,
+            events: EventLedger::load(connection, bounds)?,
             stamps,
             marks: Marks::default(),
             data_version: Some(DataVersion.get_result(connection)?),
@@ -116,6 +132,7 @@ impl Core {
             return Ok(());
         }
         self.ledger.reload(connection)?;
+        self.events.reload(connection)?;
         // Snapshots of any sequence so far may be from before those writes, which left no stamps.
         self.stamps.raise_floor(self.ledger.next_version());
         self.data_version = data_version;
@@ -130,9 +147,10 @@ impl Writer {
         mut connection: SqliteConnection,
         queue: Queue,
         snapshots: Arc<OpenSnapshots>,
+        events: EventSettings,
         switches: Switches,
     ) -> Result<(Arc<Shared>, JoinHandle<()>), StoreError> {
-        let core = Core::load(&mut connection, switches)?;
+        let core = Core::load(&mut connection, events.bounds, switches)?;
         let log = Log::new(&mut connection, settings.log_bytes_max, switches.stands_still)?;
         let shared = Arc::new(Shared {
             queue,
@@ -148,6 +166,7 @@ impl Writer {
             core,
             log,
             snapshots,
+            published: events.published,
             lanes: Lanes::default(),
             last_failure: Instant::now(),
         };
@@ -218,20 +237,31 @@ impl Writer {
             }
         }
         core.ledger.store(connection, shared.health.is_failing()).map_err(source)?;
+        core.events.store(connection).map_err(source)?;
         AnsiTransactionManager::commit_transaction(connection).map_err(source)
     }
 
     /// The batch is on disk.
     fn settle(&mut self, jobs: Vec<Job>) {
         self.core.ledger.settle();
+        let published = self.core.events.settle();
         // Before the answers: who got one finds its effects in the next snapshot.
         self.shared.committed.store(self.core.ledger.settled_sequence(), Ordering::SeqCst);
         if self.shared.health.note_success() {
             tracing::info!("the database can be written again");
         }
         self.shared.tally.add_batch(jobs.iter().filter(|job| job.is_confirmed_commit()).count());
+        self.tell(published);
         for job in jobs {
             job.answer(Ok(()));
+        }
+    }
+
+    /// Hands on what a batch published. Nothing may hang on that, also not the writer.
+    fn tell(&self, published: Vec<Published>) {
+        let Some(hook) = self.published.as_ref().filter(|_| !published.is_empty()) else { return };
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| hook(published))) {
+            tracing::error!(panic = message(panic.as_ref()), "whoever is told of published events panicked");
         }
     }
 
@@ -246,6 +276,7 @@ impl Writer {
     /// Nothing of the batch is on disk.
     fn abandon(&mut self, mut jobs: Vec<Job>, source: Source) {
         self.core.ledger.abandon();
+        self.core.events.abandon();
         if let Some(connection) = self.connection.take() {
             close(connection);
         }

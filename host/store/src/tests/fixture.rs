@@ -95,16 +95,7 @@ pub(super) struct Held {
 
 /// A commit that reads and writes nothing, at time 0.
 pub(super) fn empty(space: &Arc<Space>) -> Commit {
-    Commit {
-        space: Arc::clone(space),
-        snapshot: None,
-        now_ms: 0,
-        reads: Vec::new(),
-        ranges: Vec::new(),
-        writes: Vec::new(),
-        reply: None,
-        mark: None,
-    }
+    Commit::new(Arc::clone(space), 0)
 }
 
 pub(super) fn set(key: &str, value: &str) -> KeyWrite {

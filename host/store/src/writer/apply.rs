@@ -8,10 +8,12 @@ use super::{
     Core,
     ledger::Usage,
     plan::{Action, Plan, Stop, plan},
+    publish,
     validate::Validation,
 };
 use crate::{
     commit::{Commit, CommitError, Committed, Resource},
+    events::StepError,
     keys::{self, Name},
     replies::{self, Insertion},
     space::Quota,
@@ -40,6 +42,7 @@ pub(super) fn apply(
 }
 
 fn apply_all(connection: &mut SqliteConnection, core: &mut Core, commit: &Commit) -> Result<Committed, Stop> {
+    apply_steps(connection, commit)?;
     let validation = Validation { commit, stamps: &core.stamps, marks: &core.marks };
     if !core.switches.trust_reads && !validation.holds(connection)? {
         return Err(CommitError::Conflict.into());
@@ -51,7 +54,9 @@ fn apply_all(connection: &mut SqliteConnection, core: &mut Core, commit: &Commit
     let after = before.plus(plan.change).plus(reply);
     check_quota(commit.space.quota(), before, after)?;
     let version = core.ledger.next_version();
+    let appended = publish::append(connection, &mut core.events, commit)?;
     write(connection, commit, &plan, version)?;
+    let events = appended.note(connection, &mut core.events, plugin_id)?;
     core.ledger.advance();
     core.ledger.set_usage(plugin_id, after);
     for (write, action) in commit.writes.iter().zip(&plan.actions) {
@@ -62,7 +67,27 @@ fn apply_all(connection: &mut SqliteConnection, core: &mut Core, commit: &Commit
     if let Some(mark) = &commit.mark {
         core.marks.note(mark, version);
     }
-    Ok(Committed { version })
+    Ok(Committed { version, events })
+}
+
+/// First of all: a delivery that was overtaken is not worth another run.
+fn apply_steps(connection: &mut SqliteConnection, commit: &Commit) -> Result<(), Stop> {
+    if let Some(step) = &commit.step {
+        step.apply(connection)?;
+    }
+    if let Some(step) = &commit.schedule_step {
+        step.apply(connection)?;
+    }
+    Ok(())
+}
+
+impl From<StepError> for Stop {
+    fn from(error: StepError) -> Self {
+        match error {
+            StepError::Stale => Self::Refused(CommitError::Stale),
+            StepError::Failed(error) => Self::Failed(error),
+        }
+    }
 }
 
 /// Returns by how much the reply changes what the plugin keeps.

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use diesel::prelude::*;
 use tokio::sync::oneshot;
 
-use super::{Core, apply::apply, erasure::Erasure, ledger::Usage, load::Charge};
+use super::{Core, apply::apply, erasure::Erasure, ledger::Usage, load::Charge, retention::Retention};
 use crate::{
     collect::{Collected, collect},
     commit::{Commit, CommitError, Committed, Mark, REFUSED},
@@ -19,6 +19,7 @@ pub(crate) enum Job {
     Write(HostWrite),
     Collect(Box<Collection>),
     Erase(Box<Erasure>),
+    Retain(Box<Retention>),
 }
 
 /// Who waits for a job: jobs of one lane are done in order, lanes take turns.
@@ -32,7 +33,7 @@ impl Job {
     pub(crate) fn lane(&self) -> Lane {
         match self {
             Self::Commit(submission) => Lane::Space(submission.commit.space.id()),
-            Self::Write(_) | Self::Collect(_) | Self::Erase(_) => Lane::Host,
+            Self::Write(_) | Self::Collect(_) | Self::Erase(_) | Self::Retain(_) => Lane::Host,
         }
     }
 
@@ -50,6 +51,7 @@ impl Job {
             }
             Self::Collect(collection) => collection.run(connection, core)?,
             Self::Erase(erasure) => erasure.run(connection, core)?,
+            Self::Retain(retention) => retention.run(connection, core)?,
         }
         Ok(())
     }
@@ -66,6 +68,7 @@ impl Job {
             Self::Write(write) => write.work.answer(fate),
             Self::Collect(collection) => collection.answer(fate),
             Self::Erase(erasure) => erasure.answer(fate),
+            Self::Retain(retention) => retention.answer(fate),
         }
     }
 }
@@ -88,7 +91,7 @@ impl Submission {
     /// Says what came of the commit: first by its mark, then to who waits.
     fn answer(mut self, fate: Result<(), &StoreError>) {
         let outcome = outcome(self.outcome, fate);
-        self.mark.decide(outcome.as_ref().map_or(REFUSED, |committed| committed.version));
+        self.mark.decide(outcome.as_ref().map_or(REFUSED, |committed: &Committed| committed.version));
         // Who waited may have gone.
         let _ = self.done.send(outcome);
     }

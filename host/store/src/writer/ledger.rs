@@ -7,6 +7,7 @@ use std::collections::HashMap;
 
 use diesel::{prelude::*, upsert::excluded};
 
+use super::ahead::Ahead;
 use crate::{
     schema::{counters, usage},
     statement::write,
@@ -25,19 +26,6 @@ pub(super) struct Usage {
 impl Usage {
     pub(super) fn plus(self, other: Self) -> Self {
         Self { keys: self.keys.saturating_add(other.keys), bytes: self.bytes.saturating_add(other.bytes) }
-    }
-}
-
-/// A number that runs ahead during a batch.
-#[derive(Debug, Clone, Copy)]
-struct Ahead<T> {
-    settled: T,
-    current: T,
-}
-
-impl<T: Copy> Ahead<T> {
-    fn new(settled: T) -> Self {
-        Self { settled, current: settled }
     }
 }
 
@@ -128,20 +116,20 @@ impl Ledger {
 
     /// The batch is on disk.
     pub(super) fn settle(&mut self) {
-        self.sequence.settled = self.sequence.current;
+        self.sequence.settle();
         for plugin_id in self.changed.drain(..) {
             if let Some(known) = self.usage.get_mut(&plugin_id) {
-                known.settled = known.current;
+                known.settle();
             }
         }
     }
 
     /// The batch is not on disk.
     pub(super) fn abandon(&mut self) {
-        self.sequence.current = self.sequence.settled;
+        self.sequence.abandon();
         for plugin_id in self.changed.drain(..) {
             if let Some(known) = self.usage.get_mut(&plugin_id) {
-                known.current = known.settled;
+                known.abandon();
             }
         }
     }
