@@ -127,14 +127,13 @@ impl PluginState {
         let Transaction { snapshot, now_ms, reads, ranges, writes, events: _, mark } = transaction;
         let now_ms = now_ms.unwrap_or_else(|| self.now_ms());
         Ok(Commit {
-            space: Arc::clone(space),
             snapshot,
-            now_ms,
             reads: reads.into_iter().map(translate::key_read).collect(),
             ranges: ranges.into_iter().map(translate::range_read).collect(),
             writes: writes.into_iter().map(translate::key_write).collect(),
             reply: answer.zip(record).map(|(answer, record)| record.to_reply(answer, now_ms, self.reply_ttl)),
             mark,
+            ..Commit::new(Arc::clone(space), now_ms)
         })
     }
 }

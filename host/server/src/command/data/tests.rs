@@ -20,8 +20,7 @@ fn serving(data: &TempDir, keys: &[(&str, &[u8])]) -> Arc<Store> {
         KeyWrite { bucket: "b".into(), key: key.as_bytes().to_vec(), change }
     };
     let writes = keys.iter().map(write).collect();
-    let commit =
-        Commit { space, snapshot: None, now_ms: 0, reads: vec![], ranges: vec![], writes, reply: None, mark: None };
+    let commit = Commit { writes, ..Commit::new(space, 0) };
     store.commit(commit).expect("room").wait().expect("written");
     store
 }
