@@ -26,11 +26,11 @@ use hyper::body::{Body as _, Incoming};
 use tokio::time::Instant;
 
 pub use self::policy::{Policy, PolicyError, RoutePolicy};
+pub use self::table::{Bounds, BuildTableError, Mounted, RouteTable, Target};
 pub(crate) use self::{
     request::{is_trace_parent, trace_parent},
     response::check as check_response,
 };
-pub use self::table::{Bounds, BuildTableError, Mounted, RouteTable, Target};
 use crate::{
     app::App,
     identity::challenge,

@@ -54,7 +54,11 @@ impl Generation {
     }
 
     /// Returns an instance for a handler that runs after another: the one that was used where it may be.
-    pub(super) async fn next_instance(&self, mut used: Box<Instance>, request_id: &str) -> Result<Box<Instance>, InvokeError> {
+    pub(super) async fn next_instance(
+        &self,
+        mut used: Box<Instance>,
+        request_id: &str,
+    ) -> Result<Box<Instance>, InvokeError> {
         if self.mode == InstanceMode::Reused && used.end_call(&self.blueprint.limits) {
             return Ok(used);
         }

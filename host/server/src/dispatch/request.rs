@@ -21,7 +21,11 @@ pub(crate) fn is_trace_parent(text: &str) -> bool {
         let field = fields.next().filter(|field| field.len() == digits && field.bytes().all(lower_hex));
         field.is_some_and(|field| may_be_zero || !is_zero(field))
     };
-    text.starts_with("00-") && is_hex(2, true) && is_hex(32, false) && is_hex(16, false) && is_hex(2, true)
+    text.starts_with("00-")
+        && is_hex(2, true)
+        && is_hex(32, false)
+        && is_hex(16, false)
+        && is_hex(2, true)
         && fields.next().is_none()
 }
 
