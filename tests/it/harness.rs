@@ -37,4 +37,4 @@ pub(crate) use script::reading;
 pub(crate) use server::{Server, Setup, backplane, put_file, put_folder};
 pub(crate) use session::SignIn;
 pub(crate) use subscriber::{Count, Counted};
-pub(crate) use wait::{PATIENCE, StopOnDrop, Stopwatch, poll_while_changing, wait_for, wait_until};
+pub(crate) use wait::{PATIENCE, StopOnDrop, Stopwatch, poll, poll_while_changing, wait_for, wait_until};

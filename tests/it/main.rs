@@ -19,6 +19,7 @@ mod clients;
 mod command_line;
 mod crash;
 mod durability;
+mod events;
 mod events_crash;
 mod events_subscribers;
 mod files;

@@ -71,14 +71,17 @@ fn change<T>(plugin: &str, subscription: &Subscription, change: impl FnOnce(&mut
 /// Delivers to one subscription what is due now.
 fn deliver_to<P: Plugin>(manifest: &Manifest, index: u32, subscription: &Subscription, attempts: &mut Vec<Attempt>) {
     while attempts.len() < ATTEMPTS_MAX {
-        let (log, now_ms) = (keyspace::published(), keyspace::now_ms());
-        let due = change(&manifest.name, subscription, |progress| progress.next(&log, &subscription.pattern, now_ms));
-        let Some((seq, number)) = due else { return };
-        let Some(event) = log.get(seq) else { return };
-        let result = catch_unwind(AssertUnwindSafe(|| handle::<P>(manifest, &wire(index, event, number), event)));
+        let now_ms = keyspace::now_ms();
+        let due = keyspace::with_log(|log| {
+            let due = |progress: &mut Progress| progress.next(log, &subscription.pattern, now_ms);
+            let (seq, number) = change(&manifest.name, subscription, due)?;
+            Some((seq, number, log.get(seq)?.clone()))
+        });
+        let Some((seq, number, event)) = due else { return };
+        let result = catch_unwind(AssertUnwindSafe(|| handle::<P>(manifest, &wire(index, &event, number), &event)));
         let settle = |failure: Option<&Failure>| {
             let outcome = change(&manifest.name, subscription, |progress| {
-                progress.settle((seq, event), number, subscription, failure, now_ms)
+                progress.settle((seq, &event), number, subscription, failure, now_ms)
             });
             Attempt { handler: subscription.handler.clone(), event: event.clone(), number, outcome }
         };

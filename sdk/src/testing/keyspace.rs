@@ -4,6 +4,7 @@
 //! `Ok`, is discarded when it answers `Err` or panics, and runs again when what it read has changed meanwhile. What a
 //! test reads and writes itself stands at once. Nothing here knows a clock: time is moved by the test.
 
+mod media_type;
 mod publishing;
 mod range;
 mod rows;
@@ -14,8 +15,8 @@ use std::cell::RefCell;
 use std::time::Duration;
 
 pub(crate) use publishing::events;
-pub(super) use publishing::publish_as;
 pub use publishing::{Published, published};
+pub(super) use publishing::{publish_as, with_log};
 use rows::{Refusal, Rows};
 pub(super) use rules::matches;
 use transaction::Transaction;

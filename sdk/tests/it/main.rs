@@ -6,9 +6,11 @@
 
 mod arguments;
 mod callers;
+mod events;
 mod kv;
 mod manifest;
 mod problems;
 mod responses;
 mod routes;
+mod schedules;
 mod settings;

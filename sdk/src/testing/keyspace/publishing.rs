@@ -56,6 +56,11 @@ pub fn published() -> Vec<Published> {
     change(|keyspace| keyspace.log.clone())
 }
 
+/// Looks at the log.
+pub(in crate::testing) fn with_log<T>(look: impl FnOnce(&[Published]) -> T) -> T {
+    change(|keyspace| look(&keyspace.log))
+}
+
 /// Publishes what a client would, at once.
 pub(in crate::testing) fn publish_as(
     source: &str,
