@@ -10,8 +10,8 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    adapters::PluginState, clock::Clock, config::Config, identity::Identity, live::Live, rate_limit::RateLimits,
-    versions::Versions,
+    adapters::PluginState, clock::Clock, config::Config, events::Events, identity::Identity, live::Live,
+    rate_limit::RateLimits, versions::Versions,
 };
 
 /// The process's long-lived handles. Handlers get it as [`AppState`].
@@ -24,6 +24,8 @@ pub struct App {
     pub live: Arc<Live>,
     /// What plugins keep, and which versions of them are kept.
     pub store: Arc<Store>,
+    /// The log of events, and who delivers them.
+    pub events: Events,
     /// Knows who calls.
     pub identity: Identity,
     /// Versions of plugins that are kept for a rollback.

@@ -8,6 +8,7 @@
 
 mod access;
 mod auth;
+mod events;
 mod events_access;
 mod external;
 mod folder;
@@ -38,6 +39,7 @@ use backplane_runtime::PluginName;
 pub use self::{
     access::AccessRule,
     auth::{AuthConfig, MasterKeyText},
+    events::EventsConfig,
     events_access::{EventsAccess, TopicRule},
     external::ExternalConfig,
     folder::{FolderConfig, WatchMode},
@@ -82,6 +84,8 @@ pub struct Config {
     pub limits: LimitsConfig,
     /// What plugins keep.
     pub state: StateConfig,
+    /// The log of events.
+    pub events: EventsConfig,
     /// Who is believed.
     pub auth: AuthConfig,
     /// How often callers may come, to all plugins and the host's own API together.
@@ -103,6 +107,7 @@ impl Default for Config {
             folder: FolderConfig::default(),
             limits: LimitsConfig::default(),
             state: StateConfig::default(),
+            events: EventsConfig::default(),
             auth: AuthConfig::default(),
             rate_limit: RateLimitConfig::default(),
             log: LogConfig::default(),
@@ -144,6 +149,7 @@ impl Config {
         let folder = FolderConfig::read(reader);
         let limits = LimitsConfig::read(reader);
         let state = StateConfig::read(reader);
+        let events = EventsConfig::read(reader);
         let auth = AuthConfig::read(reader);
         let rate_limit = RateLimitConfig::read(reader.section("rate_limit"));
         let log = LogConfig::read(reader);
@@ -158,6 +164,7 @@ impl Config {
             folder,
             limits,
             state,
+            events,
             auth,
             rate_limit,
             log,

@@ -7,6 +7,7 @@ pub mod command;
 pub mod config;
 pub mod dispatch;
 pub mod endpoint;
+pub mod events;
 pub mod folder;
 pub mod housekeeping;
 pub mod identity;

@@ -11,7 +11,7 @@ use std::{
 
 use backplane_auth::SecretString;
 use backplane_runtime::{CompileCommand, Runtime, RuntimeOptions, SurfaceError, inspect};
-use backplane_store::{OpenError, Store, StoreOptions, Synchronous};
+use backplane_store::{OpenError, Store, StoreError, StoreOptions, Synchronous, events::PublishedHook};
 use tokio::{net::TcpListener, runtime::Handle, sync::mpsc, task::spawn_blocking, time::Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -19,6 +19,7 @@ use crate::{
     app::App,
     clock::Clock,
     config::{self, Config},
+    events::{Delivering, Events, EventsParts, Feed},
     folder::{self, Completeness},
     housekeeping,
     identity::{self, Identity, StartIdentityError, UnreadableKeys},
@@ -52,6 +53,9 @@ pub enum StartError {
         #[source]
         source: OpenVersionsError,
     },
+    /// The log of events cannot be read.
+    #[error("failed to read the log of events")]
+    Events(#[source] StoreError),
     /// Nobody could tell who calls; it says what to do.
     #[error(transparent)]
     Identity(#[from] StartIdentityError),
@@ -77,6 +81,7 @@ pub struct Server {
     app: Arc<App>,
     listener: TcpListener,
     supervisor: Supervisor,
+    delivering: Delivering,
     changes: mpsc::Sender<folder::Change>,
     setup_token: Option<SecretString>,
 }
@@ -95,7 +100,8 @@ impl Server {
         let listener = TcpListener::bind(config.listen)
             .await
             .map_err(|source| StartError::Listen { address: config.listen, source })?;
-        let store = open_store(&config).await?;
+        let (published, feeding) = Feed::open();
+        let store = open_store(&config, published).await?;
         let identity = Identity::start(&config, Arc::clone(&store), Clock::SYSTEM, unreadable_keys).await;
         let (identity, setup_token) = identity?;
         let versions = Versions::open(&config.data, Arc::clone(&store))
@@ -103,10 +109,20 @@ impl Server {
         let runtime = Arc::new(Runtime::start(runtime_options(&config, compile_command))?);
         let (live, commands) = Live::new();
         let (changes, receiver) = mpsc::channel(CHANGES_MAX);
+        let (events, delivering) = Events::start(EventsParts {
+            store: Arc::clone(&store),
+            live: Arc::clone(&live),
+            feeding,
+            clock: Clock::SYSTEM,
+            reply_ttl: config.state.idempotency_ttl,
+        })
+        .await
+        .map_err(StartError::Events)?;
         let app = Arc::new(App {
             runtime,
             live,
             store,
+            events,
             identity,
             versions: Arc::new(versions),
             shutdown,
@@ -116,7 +132,7 @@ impl Server {
             config,
         });
         let supervisor = Supervisor::new(Arc::clone(&app), receiver, commands);
-        Ok(Self { app, listener, supervisor, changes, setup_token })
+        Ok(Self { app, listener, supervisor, delivering, changes, setup_token })
     }
 
     /// Takes the token for the first administrator, when there is none yet. It is for whoever started the server.
@@ -137,7 +153,9 @@ impl Server {
     /// # Errors
     /// When a thread does not start.
     pub async fn run(self) -> Result<(), StartError> {
-        let Self { app, listener, supervisor, changes, .. } = self;
+        let Self { app, listener, supervisor, delivering, changes, .. } = self;
+        let grace = app.config.http.drain_delay + app.config.http.drain_timeout;
+        let delivering = tokio::spawn(delivering.run(app.shutdown.clone(), grace));
         let supervisor = on_own_thread("supervisor", supervisor.run())?;
         let (path, folder) = (app.config.plugins.clone(), app.config.folder.clone());
         let watch = tokio::spawn(folder::watch(path, folder, is_complete, changes, app.shutdown.clone()));
@@ -148,7 +166,7 @@ impl Server {
         let service = middleware::edge(Surface::new(Arc::clone(&app)), app.config.log.access);
         listen::serve(listener, service, &app.config.http, app.shutdown.clone()).await;
         stop_polling.cancel();
-        let _ended = tokio::join!(watch, housekeeping, poll);
+        let _ended = tokio::join!(watch, housekeeping, poll, delivering);
         let _ended = spawn_blocking(move || supervisor.join()).await;
         let store = Arc::clone(&app.store);
         let _ended = spawn_blocking(move || store.close()).await;
@@ -158,11 +176,11 @@ impl Server {
 }
 
 /// Opens the store on a thread that may wait for the disk.
-async fn open_store(config: &Config) -> Result<Arc<Store>, StartError> {
+async fn open_store(config: &Config, published: PublishedHook) -> Result<Arc<Store>, StartError> {
     if config.state.synchronous == config::Synchronous::Off {
         tracing::warn!("state.synchronous is \"off\": a loss of power may destroy what plugins keep");
     }
-    let options = store_options(config);
+    let options = StoreOptions { published: Some(published), ..store_options(config) };
     match spawn_blocking(move || Store::open(options)).await {
         Ok(opened) => Ok(opened?),
         Err(error) => Err(StartError::Thread(error.into())),
@@ -182,6 +200,8 @@ fn store_options(config: &Config) -> StoreOptions {
     options.readers = state.readers.map_or(options.readers, count);
     options.queue_commits_max = count(state.commit_queue);
     options.log_bytes_max = state.log_bytes_max;
+    options.event_log_bytes_max = config.events.bytes_max;
+    options.event_bytes_per_source_max = config.events.bytes_per_source_max;
     options
 }
 

@@ -15,8 +15,8 @@ use crate::{
     statement::{Begin, Rollback},
 };
 
-/// Queries that may run at a time.
-const COUNT: usize = 2;
+/// Queries that may run at a time: two of identity, one for deliveries of events, one of people who look at events.
+const COUNT: usize = 4;
 
 /// The readers of the host.
 pub(crate) struct HostReaders {

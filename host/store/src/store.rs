@@ -178,7 +178,7 @@ impl Store {
         pending
     }
 
-    /// Runs queries of the host on one snapshot. Blocks, at most two run at a time.
+    /// Runs queries of the host on one snapshot. Blocks, at most four run at a time.
     ///
     /// # Errors
     /// As `query`, and when the database cannot be read.

@@ -1,7 +1,7 @@
 //! One plugin's state: the runtime's keyspace over the store's space.
 //!
 //! There is one [`PluginState`] for each live plugin, and all its calls share it. A call whose answer is to be kept has
-//! a [`Recorded`] of its own around it.
+//! a [`Recorded`] of its own around it; a delivery of events and a run of a schedule have theirs (`delivered.rs`).
 
 use std::{
     fmt,
@@ -18,13 +18,15 @@ use backplane_runtime::{
 };
 use backplane_store::{Commit, NewReply, Quota, Reply, ReplyKey, Space, Store, StoreError};
 
-use super::translate;
+use super::{translate, translate_events};
 use crate::{clock::Clock, dispatch::check_response, middleware::request_id::RequestId};
 
 /// One plugin's part of the store.
 pub struct PluginState {
     store: Arc<Store>,
     plugin: PluginName,
+    /// Whose the events are that it publishes.
+    source: Arc<str>,
     quota: Quota,
     clock: Clock,
     /// How long an answer is kept.
@@ -54,7 +56,8 @@ pub struct ReplyRecord {
 impl PluginState {
     /// Makes the state of `plugin`. It cannot be used before it is opened.
     pub fn new(store: Arc<Store>, plugin: PluginName, quota: Quota, clock: Clock, reply_ttl: Duration) -> Self {
-        Self { store, plugin, quota, clock, reply_ttl, space: OnceLock::new() }
+        let source = format!("/plugins/{plugin}").into();
+        Self { store, plugin, source, quota, clock, reply_ttl, space: OnceLock::new() }
     }
 
     /// Gives the plugin its place in the store, if it has none yet. Blocks: call it where a thread may wait.
@@ -88,20 +91,18 @@ impl PluginState {
         self.space.get().ok_or_else(|| translate::unavailable(NotOpened(self.plugin.clone())))
     }
 
-    fn now_ms(&self) -> i64 {
+    pub(super) fn now_ms(&self) -> i64 {
         self.clock.now().as_millisecond()
     }
 
-    /// Hands a transaction to the writer, with the answer where `record` says so.
-    fn submit(
+    /// Hands a transaction to the writer, completed with what else is to be true with it.
+    pub(super) fn submit(
         &self,
         transaction: Transaction,
-        outcome: Outcome<'_>,
-        record: Option<&ReplyRecord>,
+        complete: impl FnOnce(&mut Commit) -> Result<(), CommitError>,
     ) -> BoxFuture<'static, Result<(), CommitError>> {
         let mark = transaction.mark.clone();
-        let answer = if let Outcome::Answer(answer) = outcome { Some(answer) } else { None };
-        let commit = self.commit_of(transaction, answer, record);
+        let commit = self.commit_of(transaction).and_then(|mut commit| complete(&mut commit).map(|()| commit));
         match commit.and_then(|commit| self.store.commit(commit).map_err(translate::commit_error)) {
             Ok(pending) => Box::pin(async { pending.await.map(drop).map_err(translate::commit_error) }),
             Err(error) => {
@@ -113,29 +114,29 @@ impl PluginState {
         }
     }
 
-    fn commit_of(
-        &self,
-        transaction: Transaction,
-        answer: Option<&Response>,
-        record: Option<&ReplyRecord>,
-    ) -> Result<Commit, CommitError> {
-        // Nothing is written for an answer that cannot be sent.
-        if let Some(answer) = answer {
-            check_response(answer).map_err(|fault| CommitError::Refused(Box::new(fault)))?;
-        }
+    fn commit_of(&self, transaction: Transaction) -> Result<Commit, CommitError> {
         let space = self.space().map_err(|StateUnavailable(source)| CommitError::Unavailable(source))?;
-        let Transaction { snapshot, now_ms, reads, ranges, writes, events: _, mark } = transaction;
+        let Transaction { snapshot, now_ms, reads, ranges, writes, events, mark } = transaction;
         let now_ms = now_ms.unwrap_or_else(|| self.now_ms());
+        let to_stored = |event| translate_events::new_event(event, &self.source, now_ms);
+        let events = events.into_iter().map(to_stored).collect::<Result<_, _>>();
         Ok(Commit {
             snapshot,
             reads: reads.into_iter().map(translate::key_read).collect(),
             ranges: ranges.into_iter().map(translate::range_read).collect(),
             writes: writes.into_iter().map(translate::key_write).collect(),
-            reply: answer.zip(record).map(|(answer, record)| record.to_reply(answer, now_ms, self.reply_ttl)),
+            events: events.map_err(|error| CommitError::Refused(Box::new(error)))?,
             mark,
             ..Commit::new(Arc::clone(space), now_ms)
         })
     }
+}
+
+/// Nothing is written for an answer that cannot be sent.
+fn require_sendable(outcome: Outcome<'_>) -> Result<Option<&Response>, CommitError> {
+    let Outcome::Answer(answer) = outcome else { return Ok(None) };
+    check_response(answer).map_err(|fault| CommitError::Refused(Box::new(fault)))?;
+    Ok(Some(answer))
 }
 
 impl fmt::Debug for PluginState {
@@ -164,7 +165,7 @@ impl Keyspace for PluginState {
     }
 
     fn commit(&self, transaction: Transaction, outcome: Outcome<'_>) -> BoxFuture<'static, Result<(), CommitError>> {
-        self.submit(transaction, outcome, None)
+        self.submit(transaction, |_| require_sendable(outcome).map(drop))
     }
 }
 
@@ -190,16 +191,22 @@ impl Keyspace for Recorded {
     }
 
     fn commit(&self, transaction: Transaction, outcome: Outcome<'_>) -> BoxFuture<'static, Result<(), CommitError>> {
-        self.state.submit(transaction, outcome, Some(&self.record))
+        self.state.submit(transaction, |commit| {
+            let answer = require_sendable(outcome)?;
+            commit.reply = answer.map(|answer| self.record.to_reply(answer, commit.now_ms, self.state.reply_ttl));
+            Ok(())
+        })
     }
 }
 
 impl ReplyRecord {
-    fn name(&self) -> ReplyKey<'_> {
+    /// Returns under what the store keeps the answer.
+    pub(crate) fn name(&self) -> ReplyKey<'_> {
         ReplyKey { principal: &self.principal, route: &self.route, key: &self.key }
     }
 
-    fn to_reply(&self, answer: &Response, now_ms: i64, ttl: Duration) -> NewReply {
+    /// Makes what is kept of an answer, for `ttl`.
+    pub(crate) fn to_reply(&self, answer: &Response, now_ms: i64, ttl: Duration) -> NewReply {
         let reply = Reply {
             fingerprint: self.fingerprint.to_vec(),
             status: answer.status,

@@ -5,9 +5,6 @@ use std::sync::Arc;
 use backplane_store::{Connection, Store, StoreError};
 use tokio::{sync::Semaphore, task::spawn_blocking};
 
-/// As many as the store runs at a time.
-const QUERIES_MAX: usize = 2;
-
 /// Reads the store without a thread that waits for its turn.
 #[derive(Clone)]
 pub struct Reading {
@@ -16,9 +13,10 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// Reads `store`. Clones share the turns.
-    pub fn new(store: Arc<Store>) -> Self {
-        Self { store, turns: Arc::new(Semaphore::new(QUERIES_MAX)) }
+    /// Reads `store`, with so many queries at a time. Clones share the turns; the turns of all together are no more than
+    /// the store runs at a time.
+    pub fn new(store: Arc<Store>, queries_max: usize) -> Self {
+        Self { store, turns: Arc::new(Semaphore::new(queries_max)) }
     }
 
     /// Runs a query on one snapshot.

@@ -52,9 +52,8 @@ pub(super) fn commit_error(error: store::CommitError) -> port::CommitError {
     use store::CommitError as From;
     match error {
         From::Conflict => port::CommitError::Conflict,
-        // Nobody publishes or hands in steps yet.
-        From::Stale => port::CommitError::Conflict,
-        From::EventLogFull { max } => port::CommitError::QuotaExceeded { resource: "bytes of events", max },
+        From::Stale => port::CommitError::Stale,
+        From::EventLogFull { max } => port::CommitError::EventLogFull { max },
         From::ReplyExists => port::CommitError::Replayed,
         From::QuotaExceeded { resource, max } => {
             let resource = match resource {

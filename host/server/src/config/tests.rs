@@ -126,7 +126,7 @@ fn reports_all_problems_at_once() {
             "BACKPLANE_LOG_FORMAT: \"xml\" is not understood: write \"auto\", \"text\" or \"json\"",
             "BACKPLANE_LISTEN: \"8080\" is not understood: write an IP address and a port, such as \"127.0.0.1:8080\"",
             "backplane.toml: lisen: unknown key; did you mean `listen`?",
-            "backplane.toml: nonsense: unknown key; the keys here are service, listen, plugins, data, http, folder, limits, state, auth, rate_limit, log, plugin",
+            "backplane.toml: nonsense: unknown key; the keys here are service, listen, plugins, data, http, folder, limits, state, events, auth, rate_limit, log, plugin",
             "BACKPLANE_LOG_FORMT: unknown variable; did you mean `BACKPLANE_LOG_FORMAT`?",
         ],
     );

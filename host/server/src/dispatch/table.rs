@@ -19,6 +19,7 @@ use super::{Found, Policy, RoutePolicy, join_methods, path};
 use crate::{
     adapters::PluginState,
     config::RESERVED_SEGMENTS,
+    events::Declaration,
     problem::{ApiError, ApiResult},
     rate_limit::RateLimit,
 };
@@ -32,45 +33,49 @@ pub struct Mounted {
     pub generation: Arc<Generation>,
     /// What it keeps.
     pub state: Arc<PluginState>,
-    /// Whether the component can reach what it keeps.
-    pub imports_kv: bool,
+    /// Whether the component can use what it keeps, or publish.
+    pub imports_state: bool,
     /// Who may call its routes, and how often.
     pub policy: Arc<Policy>,
+    /// Which events it handles, and when it runs.
+    pub declaration: Arc<Declaration>,
 }
 
 impl Mounted {
-    /// Opens the plugin's state if a route of it can use that. Blocks.
+    /// Opens the plugin's state if a handler of it can use that. Blocks.
     ///
     /// # Errors
-    /// When the store cannot be written; such routes answer `state_unavailable` until it can.
+    /// When the store cannot be written; such routes answer `state_unavailable` until it can, and events wait.
     pub fn open_state(&self) -> Result<(), StoreError> {
         if self.waits_for_state() { self.state.open() } else { Ok(()) }
     }
 
-    /// Returns whether a route of it can use the plugin's state, and that is not open.
+    /// Returns whether a handler of it can use the plugin's state, and that is not open.
     pub fn waits_for_state(&self) -> bool {
-        let uses = |route: &Route| StateUse::of(route, self.imports_kv).is_some();
-        !self.state.is_open() && self.generation.manifest().routes.iter().any(uses)
+        let uses = |route: &Route| StateUse::of(route, self.imports_state).is_some();
+        // What came of an event, or of a run, is committed in any case.
+        let is_used = !self.declaration.is_empty() || self.generation.manifest().routes.iter().any(uses);
+        is_used && !self.state.is_open()
     }
 }
 
 /// What a route does with its plugin's state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct StateUse {
-    /// Its calls read, or write too.
-    kv: bool,
+    /// Its calls read, or write and publish too.
+    calls: bool,
     /// Its answers are kept for repeated requests.
     replies: bool,
 }
 
 impl StateUse {
-    fn of(route: &Route, imports_kv: bool) -> Option<Self> {
-        let (kv, replies) = match route.transaction {
+    fn of(route: &Route, imports_state: bool) -> Option<Self> {
+        let (calls, replies) = match route.transaction {
             Transaction::None => return None,
-            Transaction::Read => (imports_kv, false),
-            Transaction::Write => (imports_kv, true),
+            Transaction::Read => (imports_state, false),
+            Transaction::Write => (imports_state, true),
         };
-        (kv || replies).then_some(Self { kv, replies })
+        (calls || replies).then_some(Self { calls, replies })
     }
 }
 
@@ -104,7 +109,7 @@ pub struct Target {
 impl Target {
     /// Returns what a call can read and write; nothing where the component does not import it.
     pub fn keyspace(&self) -> Option<Arc<dyn Keyspace>> {
-        let (state, _) = self.state.as_ref().filter(|(_, uses)| uses.kv)?;
+        let (state, _) = self.state.as_ref().filter(|(_, uses)| uses.calls)?;
         Some(Arc::<PluginState>::clone(state))
     }
 
@@ -270,7 +275,7 @@ impl Target {
             // The manifest's names were checked to be tokens in lower case.
             headers: route.headers.iter().filter_map(|name| name.parse().ok()).collect(),
             name: format!("{} {}", route.method.as_str(), route.path),
-            state: StateUse::of(route, mounted.imports_kv).map(|uses| (Arc::clone(&mounted.state), uses)),
+            state: StateUse::of(route, mounted.imports_state).map(|uses| (Arc::clone(&mounted.state), uses)),
         }
     }
 }
@@ -365,12 +370,12 @@ mod tests {
 
     #[test]
     fn state_goes_to_routes_that_use_it() {
-        let uses = |method: &str, transaction: &str, imports_kv| {
+        let uses = |method: &str, transaction: &str, imports_state| {
             let json = format!(
                 r#"{{"api":"1.0","name":"a","version":"0.0.1","routes":[{{"method":"{method}","path":"/"{transaction}}}]}}"#
             );
             let manifest = Manifest::from_json(json.as_bytes()).expect("valid").manifest;
-            StateUse::of(&manifest.routes[0], imports_kv).map(|uses| (uses.kv, uses.replies))
+            StateUse::of(&manifest.routes[0], imports_state).map(|uses| (uses.calls, uses.replies))
         };
         assert_eq!(uses("GET", "", true), Some((true, false)));
         assert_eq!(uses("GET", "", false), None);

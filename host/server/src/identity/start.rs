@@ -31,6 +31,9 @@ use crate::{
 /// Name of the master key's file in the data folder.
 pub const MASTER_KEY_FILE: &str = "master.key";
 
+/// Queries of accounts, keys and the audit trail at a time.
+const QUERIES_MAX: usize = 2;
+
 /// What happens to signing keys that do not open with the master key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum UnreadableKeys {
@@ -104,7 +107,7 @@ impl Identity {
     ) -> Result<(Self, Option<SecretString>), StartIdentityError> {
         let (auth, random) = (&config.auth, SystemRandom::new());
         let provider = Provider::install()?;
-        let reading = Reading::new(Arc::clone(&store));
+        let reading = Reading::new(Arc::clone(&store), QUERIES_MAX);
         let (master, passwords) = prepare(config, random.clone()).await?;
         let ring = Arc::new(KeyRing::new(provider, master, RotationPolicy::default(), random.clone()));
         let revocations = Arc::new(Revocations::new(token_lifetime_max(auth)));

@@ -12,6 +12,7 @@ use crate::{
     app::App,
     config::{InstanceMode, PluginConfig},
     dispatch::{Policy, PolicyError},
+    events::{Declaration, DeclarationError},
     folder::FileName,
 };
 
@@ -33,15 +34,17 @@ pub(super) enum Purpose {
 pub(super) struct Candidate {
     pub(super) source: Source,
     pub(super) manifest: Manifest,
-    /// Whether it can reach what its plugin keeps.
-    pub(super) imports_kv: bool,
+    /// Whether it can use what its plugin keeps, or publish.
+    pub(super) imports_state: bool,
 }
 
 impl Candidate {
     pub(super) fn new(source: Source, described: Described) -> Self {
         let Described { manifest, surface, .. } = described;
-        let is_kv = |import: &String| import.split('@').next() == Some("backplane:plugin/kv");
-        Self { source, manifest, imports_kv: surface.imports.iter().any(is_kv) }
+        let is_state = |import: &String| {
+            matches!(import.split('@').next(), Some("backplane:plugin/kv" | "backplane:plugin/events"))
+        };
+        Self { source, manifest, imports_state: surface.imports.iter().any(is_state) }
     }
 }
 
@@ -63,7 +66,7 @@ pub(super) struct Outcome {
     pub(super) plugin: PluginName,
     pub(super) version: String,
     pub(super) source: Source,
-    pub(super) imports_kv: bool,
+    pub(super) imports_state: bool,
     pub(super) purpose: Purpose,
     pub(super) result: Result<Loaded, AttemptError>,
 }
@@ -73,6 +76,8 @@ pub(super) struct Outcome {
 pub(super) struct Loaded {
     pub(super) generation: Arc<Generation>,
     pub(super) policy: Arc<Policy>,
+    /// Which events it handles, and when it runs.
+    pub(super) declaration: Arc<Declaration>,
 }
 
 /// Why a version cannot go live.
@@ -84,6 +89,9 @@ pub(crate) enum AttemptError {
     /// The operator's word on its routes does not go with its own.
     #[error(transparent)]
     Policy(#[from] PolicyError),
+    /// What it wants to handle cannot be.
+    #[error(transparent)]
+    Declaration(#[from] DeclarationError),
     /// It does not load.
     #[error(transparent)]
     Load(#[from] LoadError),
@@ -91,19 +99,20 @@ pub(crate) enum AttemptError {
 
 impl Attempt {
     pub(super) async fn run(self, app: Arc<App>) -> Outcome {
-        let Self { ticket, file, candidate: Candidate { source, manifest, imports_kv }, purpose } = self;
+        let Self { ticket, file, candidate: Candidate { source, manifest, imports_state }, purpose } = self;
         let (plugin, version) = (manifest.name.clone(), manifest.version.to_string());
         let result = load(&app, source.clone(), manifest).await;
-        Outcome { ticket, file, plugin, version, source, imports_kv, purpose, result }
+        Outcome { ticket, file, plugin, version, source, imports_state, purpose, result }
     }
 }
 
 async fn load(app: &App, source: Source, manifest: Manifest) -> Result<Loaded, AttemptError> {
     let config = app.config.plugin.get(&manifest.name);
     let policy = Policy::join(&manifest, config, &app.rate_limits)?;
+    let declaration = Arc::new(Declaration::of(&manifest)?);
     let settings = settings_of(&manifest.name, config);
     let generation = app.runtime.load(source, manifest, settings).await?;
-    Ok(Loaded { generation, policy: Arc::new(policy) })
+    Ok(Loaded { generation, policy: Arc::new(policy), declaration })
 }
 
 /// Makes the runtime's settings of the operator's.
@@ -139,17 +148,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_component_that_imports_kv_can_reach_its_state() {
-        let imports_kv = |imports: &[&str]| {
+    fn a_component_that_imports_keys_or_events_can_use_its_state() {
+        let imports_state = |imports: &[&str]| {
             let manifest = Manifest::from_json(br#"{"api":"1.0","name":"a","version":"0.0.1"}"#);
             let manifest = manifest.expect("a valid manifest").manifest;
             let imports = imports.iter().map(ToString::to_string).collect();
             let surface = Surface { imports, exports: Vec::new(), manifest: None };
             let source = Source { bytes: "".into(), hash: ContentHash::of(b""), sidecar: None };
-            Candidate::new(source, Described { manifest, surface, warnings: Vec::new() }).imports_kv
+            Candidate::new(source, Described { manifest, surface, warnings: Vec::new() }).imports_state
         };
-        assert!(imports_kv(&["backplane:plugin/log@1.0.0", "backplane:plugin/kv@1.0.0"]));
-        assert!(imports_kv(&["backplane:plugin/kv"]));
-        assert!(!imports_kv(&["backplane:plugin/log@1.0.0", "backplane:plugin/kvs@1.0.0"]));
+        assert!(imports_state(&["backplane:plugin/log@1.0.0", "backplane:plugin/kv@1.0.0"]));
+        assert!(imports_state(&["backplane:plugin/kv"]));
+        assert!(imports_state(&["backplane:plugin/events@1.0.0"]));
+        assert!(!imports_state(&["backplane:plugin/log@1.0.0", "backplane:plugin/kvs@1.0.0"]));
     }
 }

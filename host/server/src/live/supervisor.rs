@@ -5,6 +5,7 @@
 //! thread of its own, so it may wait for the disk.
 
 mod absent;
+mod declare;
 mod fall_back;
 mod publish;
 mod removal;
@@ -18,13 +19,14 @@ use std::{
 use backplane_runtime::{ContentHash, PluginName, Source, describe};
 use tokio::{sync::mpsc, task::JoinSet};
 
+use self::publish::PublishError;
 use super::{
     Command, FailedFile, Live, LivePlugin, LoadingFile, RollBackError,
     load::{Attempt, AttemptError, Candidate, Loaded, Outcome, Purpose, mount_of},
 };
 use crate::{
     app::App,
-    dispatch::{BuildTableError, Mounted},
+    dispatch::Mounted,
     folder::{Arrival, Change, FileName},
     problem::Chain,
     versions::VersionRecord,
@@ -117,6 +119,7 @@ impl Supervisor {
             self.live().set_ready();
             tracing::info!(plugins = self.live().snapshot().plugins.len(), "ready");
             self.warn_of_absent();
+            self.close_undeclared();
         }
     }
 
@@ -241,12 +244,12 @@ impl Supervisor {
     }
 
     fn decide(&mut self, outcome: Outcome) {
-        let Outcome { file, plugin, version, source, imports_kv, purpose, result, .. } = outcome;
+        let Outcome { file, plugin, version, source, imports_state, purpose, result, .. } = outcome;
         let published = match result {
             Ok(loaded) => {
                 let chosen = matches!(purpose, Purpose::Pinned | Purpose::RollBack(_));
                 let rolled_back = chosen && self.files.get(&file).is_some_and(|known| known.hash != Some(source.hash));
-                let mounted = self.mount(&plugin, loaded, imports_kv);
+                let mounted = self.mount(&plugin, loaded, imports_state);
                 self.go_live(&file, &plugin, mounted, rolled_back, &purpose).map_err(|error| (error.to_string(), true))
             }
             Err(error) => Err((Chain(&error).to_string(), false)),
@@ -279,10 +282,10 @@ impl Supervisor {
     }
 
     /// Gives a generation its place: under a path, and in the store.
-    fn mount(&self, plugin: &PluginName, loaded: Loaded, imports_kv: bool) -> Mounted {
+    fn mount(&self, plugin: &PluginName, loaded: Loaded, imports_state: bool) -> Mounted {
         let mount = mount_of(plugin, self.app.config.plugin.get(plugin));
-        let (Loaded { generation, policy }, state) = (loaded, Arc::new(self.app.state_of(plugin)));
-        let mounted = Mounted { mount, generation, state, imports_kv, policy };
+        let (Loaded { generation, policy, declaration }, state) = (loaded, Arc::new(self.app.state_of(plugin)));
+        let mounted = Mounted { mount, generation, state, imports_state, policy, declaration };
         if let Err(error) = mounted.open_state() {
             let error = Chain(&error).to_string();
             tracing::warn!(%plugin, error, "the store does not open for the plugin: trying again and again");
@@ -298,7 +301,7 @@ impl Supervisor {
         mounted: Mounted,
         rolled_back: bool,
         purpose: &Purpose,
-    ) -> Result<(), BuildTableError> {
+    ) -> Result<(), PublishError> {
         let current = self.live().snapshot();
         let newest_failure = match purpose {
             Purpose::Fallback => current.failed.get(file).map(|failed| failed.reason.clone()),

@@ -1,7 +1,8 @@
-//! How what was decided becomes what requests see.
+//! How what was decided becomes what requests and events see.
 
 use std::collections::BTreeMap;
 
+use backplane_events::DeclareError;
 use backplane_runtime::PluginName;
 
 use super::Supervisor;
@@ -11,17 +12,28 @@ use crate::{
     live::{LoadingFile, Snapshot, snapshot::Draft},
 };
 
+/// Why a plugin cannot go live beside the others.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum PublishError {
+    /// Its routes.
+    #[error(transparent)]
+    Routes(#[from] BuildTableError),
+    /// Its subscriptions and schedules.
+    #[error(transparent)]
+    Events(#[from] DeclareError),
+}
+
 impl Supervisor {
     /// Publishes the moment after `current`, and retires what is not live in it.
     ///
     /// # Errors
-    /// When two plugins claim one path; `last` is then refused.
+    /// When two plugins claim one path, or there would be too many subscriptions or schedules; `last` is then refused.
     pub(super) fn publish(
         &self,
         current: &Snapshot,
         draft: Draft,
         last: Option<&PluginName>,
-    ) -> Result<(), BuildTableError> {
+    ) -> Result<(), PublishError> {
         let http = &self.app.config.http;
         let bounds = Bounds {
             limits: self.app.runtime.limits(),
@@ -29,6 +41,7 @@ impl Supervisor {
             body_bytes_max: http.body_bytes_max,
         };
         let (next, gone) = current.next(draft, self.loading(), last, bounds)?;
+        self.declare(current, &next)?;
         self.live().publish(next);
         gone.iter().for_each(|generation| generation.retire());
         Ok(())

@@ -1,0 +1,96 @@
+//! The state of a plugin for one delivery of events, and for one run of a schedule: what the handler wrote is committed
+//! together with the step that says so.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use backplane_events::{Conclusion, Delivery, ScheduleStep};
+use backplane_runtime::keyspace::{
+    BoxFuture, CommitError, Handled, Keyspace, Outcome, Snapshot, StateUnavailable, Transaction,
+};
+
+use super::{PluginState, translate_events};
+
+/// The state of a plugin for one delivery.
+pub(super) struct Delivered {
+    state: Arc<PluginState>,
+    delivery: Arc<Delivery>,
+    /// Of the last commit.
+    conclusion: Mutex<Option<Conclusion>>,
+}
+
+/// What is to be committed is not what this is for.
+#[derive(Debug, thiserror::Error)]
+#[error("a transaction was committed for another outcome than it was begun for")]
+struct OtherOutcome;
+
+fn other_outcome() -> CommitError {
+    CommitError::Refused(Box::new(OtherOutcome))
+}
+
+impl Delivered {
+    pub(super) fn new(state: Arc<PluginState>, delivery: Arc<Delivery>) -> Self {
+        Self { state, delivery, conclusion: Mutex::default() }
+    }
+
+    /// Returns what the last commit said of the delivery.
+    pub(super) fn take_conclusion(&self) -> Option<Conclusion> {
+        self.conclusion.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn conclude(&self, handled: &Handled) -> Conclusion {
+        let failure = handled.failure.as_ref().map(translate_events::failure);
+        let conclusion = self.delivery.conclude(handled.count, failure, handled.took);
+        *self.conclusion.lock().unwrap_or_else(PoisonError::into_inner) = Some(conclusion.clone());
+        conclusion
+    }
+}
+
+impl Keyspace for Delivered {
+    fn snapshot(&self) -> BoxFuture<'_, Result<Box<dyn Snapshot>, StateUnavailable>> {
+        self.state.snapshot()
+    }
+
+    fn records_answer(&self) -> bool {
+        false
+    }
+
+    fn new_event_id(&self) -> String {
+        self.state.new_event_id()
+    }
+
+    fn commit(&self, transaction: Transaction, outcome: Outcome<'_>) -> BoxFuture<'static, Result<(), CommitError>> {
+        self.state.submit(transaction, |commit| {
+            let Outcome::Handled(handled) = outcome else { return Err(other_outcome()) };
+            commit.step = Some(translate_events::step(self.conclude(handled).step));
+            Ok(())
+        })
+    }
+}
+
+/// The state of a plugin for one run of a schedule.
+pub(super) struct Scheduled {
+    pub(super) state: Arc<PluginState>,
+    pub(super) step: ScheduleStep,
+}
+
+impl Keyspace for Scheduled {
+    fn snapshot(&self) -> BoxFuture<'_, Result<Box<dyn Snapshot>, StateUnavailable>> {
+        self.state.snapshot()
+    }
+
+    fn records_answer(&self) -> bool {
+        false
+    }
+
+    fn new_event_id(&self) -> String {
+        self.state.new_event_id()
+    }
+
+    fn commit(&self, transaction: Transaction, outcome: Outcome<'_>) -> BoxFuture<'static, Result<(), CommitError>> {
+        self.state.submit(transaction, |commit| {
+            let Outcome::Ran(ran) = outcome else { return Err(other_outcome()) };
+            commit.schedule_step = Some(translate_events::schedule_step(self.step, ran, commit.now_ms));
+            Ok(())
+        })
+    }
+}
