@@ -89,6 +89,15 @@ fn refuses_routes_without_a_handler() {
 }
 
 #[test]
+fn refuses_subscriptions_and_schedules_without_a_handler() {
+    let manifest = |rest: &str| format!(r#"{{"api":"1.0","name":"a","version":"1.0.0",{rest}}}"#);
+    let subscriptions = manifest(r#""subscriptions":[{"pattern":"a"}]"#);
+    check_refused(&subscriptions, &["manifest lists subscriptions", "export `backplane:plugin/event-handler"]);
+    let schedules = manifest(r#""schedules":[{"handler":"f","every_ms":1000}]"#);
+    check_refused(&schedules, &["manifest lists schedules", "export `backplane:plugin/schedule-handler"]);
+}
+
+#[test]
 fn warns_of_an_unknown_field_and_takes_the_plugin() {
     let server = Server::start(&["hello"]);
     server.put("later.wasm", &with_manifest(r#"{"api":"1.0","name":"later","version":"1.0.0","colour":"red"}"#));
