@@ -1,8 +1,8 @@
-//! Orders of a shop: created, read, listed by page, changed under an ETag, cancelled.
+//! Orders of a shop: created, read, listed by page, changed under an ETag, cancelled, and paid when `payments` says so.
 //!
-//! A handler reads what it needs, decides, and writes; that nobody comes in between is the host's business. `order`
-//! knows what an order is, `shelf` where it lies, `etag` which version of it a client has seen. No file but this one
-//! knows a request.
+//! A handler reads what it needs, decides, writes and announces; that nobody comes in between is the host's business.
+//! `order` knows what an order is, `shelf` where it lies and who hears of it, `etag` which version of it a client has
+//! seen. No file but this one knows a request or an event.
 
 #![forbid(unsafe_code)]
 
@@ -10,13 +10,17 @@ mod etag;
 mod order;
 mod shelf;
 
-#[backplane_sdk::plugin(timeout = "2s")]
+#[backplane_sdk::plugin(
+    timeout = "2s",
+    publishes("orders.created", "orders.updated", "orders.cancelled", "orders.paid")
+)]
 mod orders {
     use backplane_sdk::prelude::*;
     use serde::Deserialize;
 
-    use crate::order::{Change, NewOrder, Order, Status};
-    use crate::{etag, shelf};
+    use crate::etag;
+    use crate::order::{Change, NewOrder, Order, Settled, Status};
+    use crate::shelf::{self, What};
 
     /// Orders of a page when the client does not say.
     const PAGE_ORDERS_DEFAULT: usize = 20;
@@ -75,7 +79,7 @@ mod orders {
         let order = shelf::find(&id)?.or_not_found("no such order")?;
         etag::require_match(&tags, order.version)?;
         let changed = order.clone().update(change)?;
-        shelf::replace(&order, &changed)?;
+        shelf::replace(&order, &changed, What::Updated)?;
         Ok(answer(changed))
     }
 
@@ -84,9 +88,24 @@ mod orders {
     fn cancel_order(Path(id): Path<String>) -> Result<(Headers, Json<Order>)> {
         let order = shelf::find(&id)?.or_not_found("no such order")?;
         let cancelled = order.clone().cancel()?;
-        shelf::replace(&order, &cancelled)?;
+        shelf::replace(&order, &cancelled, What::Cancelled)?;
         log::info!(order = id, "order cancelled");
         Ok(answer(cancelled))
+    }
+
+    /// Notes that an order is paid. What does not fit it becomes a dead letter at once: another attempt would find the same.
+    #[on("payments.settled")]
+    fn mark_paid(event: Event<Settled>) -> Result<()> {
+        let settled = event.payload;
+        let found = shelf::find(&settled.order)?;
+        let order = found.or_not_found("a payment of an order that is not there").map_err(Problem::fatal)?;
+        if order.is_paid_by(&settled.id) {
+            return Ok(());
+        }
+        let paid = order.clone().pay(settled).map_err(Problem::fatal)?;
+        shelf::replace(&order, &paid, What::Paid)?;
+        log::info!(order = paid.id, "order paid");
+        Ok(())
     }
 
     fn answer(order: Order) -> (Headers, Json<Order>) {

@@ -20,6 +20,18 @@ pub(crate) struct Order {
     lines: Vec<Line>,
     /// What all lines cost, in minor units.
     pub(crate) total: i64,
+    /// The payment that paid it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    paid_by: Option<String>,
+}
+
+/// A payment of an order, as `payments` announces it.
+#[derive(Deserialize)]
+pub(crate) struct Settled {
+    pub(crate) id: String,
+    pub(crate) order: String,
+    /// In minor units.
+    pub(crate) amount: i64,
 }
 
 /// How far an order is. Only an open one can change.
@@ -76,7 +88,15 @@ impl Order {
     /// Makes a new order of what the client wants, when that makes sense.
     pub(crate) fn create(id: String, new: NewOrder) -> Result<Self> {
         let total = check(&new.customer, &new.lines)?;
-        Ok(Self { id, version: 1, status: Status::Open, customer: new.customer, lines: new.lines, total })
+        Ok(Self {
+            id,
+            version: 1,
+            status: Status::Open,
+            customer: new.customer,
+            lines: new.lines,
+            total,
+            paid_by: None,
+        })
     }
 
     /// Makes the changed order of an open one.
@@ -86,6 +106,9 @@ impl Order {
             return Err(Problem::unprocessable("cancel an order with `POST /orders/{id}/cancel`"));
         }
         let total = check(&change.customer, &change.lines)?;
+        if self.paid_by.is_some() && total != self.total {
+            return Err(refuse_paid("the order is paid, and costs what it costs"));
+        }
         let Change { customer, lines, status } = change;
         Ok(Self { version: self.version + 1, status, customer, lines, total, ..self })
     }
@@ -93,7 +116,31 @@ impl Order {
     /// Makes a cancelled order of an open one.
     pub(crate) fn cancel(self) -> Result<Self> {
         self.require_open()?;
+        if self.paid_by.is_some() {
+            return Err(refuse_paid("the order is paid: pay it back first"));
+        }
         Ok(Self { version: self.version + 1, status: Status::Cancelled, ..self })
+    }
+
+    /// Makes a paid order of one that is not. A second payment, one of another amount and one of a cancelled order are for
+    /// a person to look at.
+    pub(crate) fn pay(self, payment: Settled) -> Result<Self> {
+        if self.paid_by.is_some() {
+            return Err(Problem::conflict("the order is paid already").with_code("paid_twice"));
+        }
+        if self.status == Status::Cancelled {
+            return Err(Problem::conflict("the order is cancelled").with_code("order_closed"));
+        }
+        if payment.amount != self.total {
+            let message = format!("the payment is of {}, and the order costs {}", payment.amount, self.total);
+            return Err(Problem::conflict(message).with_code("wrong_amount"));
+        }
+        Ok(Self { version: self.version + 1, paid_by: Some(payment.id), ..self })
+    }
+
+    /// Returns whether this payment paid it.
+    pub(crate) fn is_paid_by(&self, payment: &str) -> bool {
+        self.paid_by.as_deref() == Some(payment)
     }
 
     fn require_open(&self) -> Result<()> {
@@ -126,6 +173,10 @@ fn check(customer: &str, lines: &[Line]) -> Result<i64> {
         line.unit_price.checked_mul(line.quantity.into()).and_then(|price| sum.checked_add(price))
     });
     total.ok_or_else(|| refuse("total_too_large", "the order costs more than can be counted"))
+}
+
+fn refuse_paid(message: &'static str) -> Problem {
+    Problem::conflict(message).with_code("order_paid")
 }
 
 fn refuse(code: &'static str, message: &'static str) -> Problem {

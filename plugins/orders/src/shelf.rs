@@ -1,16 +1,37 @@
 //! Where orders lie: each under its id, and its id once more under its status.
 //!
-//! The second bucket is an index. It is written with the order in one transaction, so the two never disagree.
+//! The second bucket is an index. It is written with the order in one transaction, so the two never disagree. So is the
+//! event that says what became of the order: nobody hears of a change that is not there, or misses one that is.
 //!
 //! An id is a UUIDv7: it sorts by the time of the order, and needs no counter that every new order would have to read.
 
-use backplane_sdk::{OptionExt, Result, kv};
+use backplane_sdk::{OptionExt, Result, events, kv};
 use uuid::{NoContext, Timestamp, Uuid};
 
 use crate::order::{Order, Status};
 
 const ORDERS: kv::Bucket = kv::bucket("orders");
 const BY_STATUS: kv::Bucket = kv::bucket("orders-by-status");
+
+/// What became of an order.
+#[derive(Clone, Copy)]
+pub(crate) enum What {
+    Created,
+    Updated,
+    Cancelled,
+    Paid,
+}
+
+impl What {
+    fn topic(self) -> events::Topic<'static> {
+        events::topic(match self {
+            Self::Created => "orders.created",
+            Self::Updated => "orders.updated",
+            Self::Cancelled => "orders.cancelled",
+            Self::Paid => "orders.paid",
+        })
+    }
+}
 
 /// Makes the id of a new order.
 pub(crate) fn new_id() -> String {
@@ -21,17 +42,22 @@ pub(crate) fn find(id: &str) -> Result<Option<Order>> {
     Ok(ORDERS.get_json(id)?)
 }
 
-/// Puts a new order there.
+/// Puts a new order there, and announces it.
 pub(crate) fn add(order: &Order) -> Result<()> {
-    ORDERS.set_json(&order.id, order)?;
-    BY_STATUS.set(&status_key(order.status, &order.id), "")?;
-    Ok(())
+    keep(order, What::Created)
 }
 
-/// Puts a changed order in the place of the old one.
-pub(crate) fn replace(old: &Order, new: &Order) -> Result<()> {
+/// Puts a changed order in the place of the old one, and announces it.
+pub(crate) fn replace(old: &Order, new: &Order, what: What) -> Result<()> {
     BY_STATUS.delete(&status_key(old.status, &old.id))?;
-    add(new)
+    keep(new, what)
+}
+
+fn keep(order: &Order, what: What) -> Result<()> {
+    ORDERS.set_json(&order.id, order)?;
+    BY_STATUS.set(&status_key(order.status, &order.id), "")?;
+    what.topic().key(&order.id).publish_json(order)?;
+    Ok(())
 }
 
 /// Lists orders after an id, the oldest first.

@@ -1,6 +1,6 @@
-//! The routes, called as the host calls them.
+//! The routes and the handler of events, called as the host calls them.
 
-use backplane_sdk::testing::{self, TestRequest, TestResponse};
+use backplane_sdk::testing::{self, Outcome, TestEvent, TestRequest, TestResponse};
 use serde_json::{Value, json};
 
 use crate::orders::Plugin;
@@ -149,4 +149,66 @@ fn cancels_an_order_once() {
     check_problem(&slower, 409, "order_closed");
     assert_eq!(list("status=cancelled").0.len(), 1);
     check_problem(&send(testing::post("/nothing/cancel")), 404, "not_found");
+}
+
+fn settled(payment: &str, order: &str, amount: i64) -> TestEvent {
+    let payload = json!({ "id": payment, "order": order, "amount": amount, "status": "settled" });
+    testing::event("payments.settled").key(order).source("/plugins/payments").json(&payload)
+}
+
+fn topics() -> Vec<String> {
+    testing::published().into_iter().map(|event| event.topic).collect()
+}
+
+#[test]
+fn announces_what_becomes_of_an_order() {
+    let id = create(1);
+    let put = testing::put(&format!("/{id}")).header("if-match", "*").json(&bread(3));
+    assert_eq!(send(put).status(), 200);
+    assert_eq!(send(testing::post(&format!("/{id}/cancel"))).status(), 200);
+    check_problem(&send(testing::post(&format!("/{id}/cancel"))), 409, "order_closed");
+    assert_eq!(topics(), ["orders.created", "orders.updated", "orders.cancelled"]);
+    let events = testing::published();
+    assert!(events.iter().all(|event| event.key.as_ref() == Some(&id)));
+    assert_eq!(events[1].json::<Value>()["total"], json!(1050));
+}
+
+#[test]
+fn marks_an_order_paid_once() {
+    let id = create(2);
+    for _ in 0..2 {
+        let delivered = settled("p-1", &id, 700).deliver::<Plugin>();
+        assert!(delivered.iter().all(|attempt| attempt.outcome == Outcome::Handled), "{delivered:?}");
+    }
+    let order = send(testing::get(&format!("/{id}"))).json::<Value>();
+    assert_eq!((&order["paid_by"], &order["version"], &order["status"]), (&json!("p-1"), &json!(2), &json!("open")));
+    assert_eq!(topics(), ["orders.created", "payments.settled", "orders.paid", "payments.settled"]);
+    assert_eq!(testing::dead_letters::<Plugin>(), []);
+}
+
+#[test]
+fn leaves_a_payment_that_does_not_fit_to_a_person() {
+    let (id, cancelled) = (create(2), create(1));
+    assert_eq!(send(testing::post(&format!("/{cancelled}/cancel"))).status(), 200);
+    for (payment, order, amount) in
+        [("p-1", "nothing", 700), ("p-2", &id, 699), ("p-3", &cancelled, 350), ("p-4", &id, 700), ("p-5", &id, 700)]
+    {
+        settled(payment, order, amount).deliver::<Plugin>();
+    }
+    let codes: Vec<_> = testing::dead_letters::<Plugin>().into_iter().map(|letter| letter.code).collect();
+    assert_eq!(codes, ["not_found", "wrong_amount", "order_closed", "paid_twice"]);
+    assert_eq!(send(testing::get(&format!("/{id}"))).json::<Value>()["paid_by"], json!("p-4"));
+}
+
+#[test]
+fn keeps_a_paid_order_as_it_was_paid() {
+    let id = create(2);
+    settled("p-1", &id, 700).deliver::<Plugin>();
+    let put = |order: &Value| send(testing::put(&format!("/{id}")).header("if-match", "*").json(order));
+    check_problem(&put(&bread(3)), 409, "order_paid");
+    check_problem(&send(testing::post(&format!("/{id}/cancel"))), 409, "order_paid");
+    let mut shipped = bread(2);
+    shipped["status"] = json!("shipped");
+    let shipped = put(&shipped).json::<Value>();
+    assert_eq!((&shipped["status"], &shipped["paid_by"]), (&json!("shipped"), &json!("p-1")));
 }
