@@ -1,7 +1,8 @@
 //! The plugin `{{name}}`.
 //!
 //! Every function with a route attribute answers requests below `/{{name}}`. `public` lets anybody call; a route that says
-//! nothing needs a signed-in caller, and `roles("...")` and `scopes("...")` ask for more.
+//! nothing needs a signed-in caller, and `roles("...")` and `scopes("...")` ask for more. `#[on("orders.*")]` handles events,
+//! `#[every("5m")]` runs by the clock.
 
 #![forbid(unsafe_code)]
 
