@@ -13,6 +13,7 @@ mod declaration;
 mod feed;
 mod heads;
 mod publish;
+mod retention;
 
 use std::{sync::Arc, time::Duration};
 
@@ -29,6 +30,7 @@ pub use self::{
     declaration::{Declaration, DeclarationError, Declared},
     feed::{Feed, Feeding},
     publish::{Accepted, Publish, PublishError, ReplyToKeep},
+    retention::Retention,
 };
 use crate::{
     adapters::{LivePlugins, Reading, StoredEvents, StoredProgress},

@@ -1,4 +1,4 @@
-//! What the server does beside the requests: deletes what has expired from its store, opens what could not be opened,
+//! What the server does beside the requests: deletes what has expired from its store and its log of events, opens what could not be opened,
 //! looks after signing keys, and forgets callers that have not come for a while.
 //!
 //! It deletes in small steps, so that nobody who writes waits for it. While there is nothing to do it sleeps, longer each
@@ -12,7 +12,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use crate::{app::App, problem::Chain};
+use crate::{app::App, events::Retention, problem::Chain};
 
 /// Between two steps of what is not done yet: writes get their turns in between.
 const PAUSE_BETWEEN_STEPS: Duration = Duration::from_millis(20);
@@ -28,6 +28,7 @@ const ROTATION_INTERVAL: Duration = Duration::from_secs(60);
 pub async fn run(app: Arc<App>) {
     let mut pause = PAUSE_MIN;
     let mut rotated = Instant::now();
+    let mut retention = Retention::new(&app.config.events);
     loop {
         tokio::select! {
             () = app.shutdown.cancelled() => return,
@@ -36,22 +37,38 @@ pub async fn run(app: Arc<App>) {
         app.rate_limits.forget_idle();
         let all_open = open_states(&app).await;
         rotate_keys(&app, &mut rotated).await;
-        let collected = app.store.collect(app.clock.now().as_millisecond()).await;
+        let collected = collect(&app, &mut retention).await;
         if let Err(error) = &collected {
             // The writer says why, and the readiness too.
             tracing::debug!(error = Chain(error).to_string(), "nothing that expired was deleted");
         }
-        pause = pause_after(pause, &collected);
+        pause = pause_after(pause, collected);
         if !all_open {
             pause = pause.min(PAUSE_MIN);
         }
     }
 }
 
-fn pause_after(pause: Duration, collected: &Result<Collected, StoreError>) -> Duration {
-    match collected {
-        Ok(Collected { more: true, .. }) => PAUSE_BETWEEN_STEPS,
-        Ok(Collected { keys, replies, identity, .. }) if keys + replies + identity > 0 => PAUSE_MIN,
+/// What one round deleted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Round {
+    rows: usize,
+    /// Whether there is more to be deleted at once.
+    more: bool,
+}
+
+async fn collect(app: &App, retention: &mut Retention) -> Result<Round, StoreError> {
+    let now_ms = app.clock.now().as_millisecond();
+    let Collected { keys, replies, identity, more, .. } = app.store.collect(now_ms).await?;
+    let events = retention.step(&app.store, now_ms).await?;
+    let rows = keys + replies + identity + events.events + events.detached;
+    Ok(Round { rows, more: more || events.more })
+}
+
+fn pause_after(pause: Duration, round: Result<Round, StoreError>) -> Duration {
+    match round {
+        Ok(Round { more: true, .. }) => PAUSE_BETWEEN_STEPS,
+        Ok(Round { rows: 1.., .. }) => PAUSE_MIN,
         Ok(_) | Err(_) => (pause * 2).clamp(PAUSE_MIN, PAUSE_MAX),
     }
 }
@@ -85,22 +102,15 @@ mod tests {
 
     #[test]
     fn works_in_small_steps_and_sleeps_longer_and_longer() {
-        let deleted = |keys, more| {
-            let mut collected = Collected::default();
-            (collected.keys, collected.more) = (keys, more);
-            Ok(collected)
-        };
-        assert_eq!(pause_after(PAUSE_MAX, &deleted(500, true)), PAUSE_BETWEEN_STEPS);
-        assert_eq!(pause_after(PAUSE_BETWEEN_STEPS, &deleted(3, false)), PAUSE_MIN);
-        let mut of_identity = Collected::default();
-        of_identity.identity = 1;
-        assert_eq!(pause_after(PAUSE_MAX, &Ok(of_identity)), PAUSE_MIN);
+        let deleted = |rows, more| Ok(Round { rows, more });
+        assert_eq!(pause_after(PAUSE_MAX, deleted(500, true)), PAUSE_BETWEEN_STEPS);
+        assert_eq!(pause_after(PAUSE_BETWEEN_STEPS, deleted(3, false)), PAUSE_MIN);
         let mut pause = PAUSE_BETWEEN_STEPS;
-        let pauses = [0; 8].map(|keys| {
-            pause = pause_after(pause, &deleted(keys, false));
+        let pauses = [0; 8].map(|rows| {
+            pause = pause_after(pause, deleted(rows, false));
             pause.as_secs()
         });
         assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 60, 60]);
-        assert_eq!(pause_after(PAUSE_MIN, &Err(StoreError::Busy)), 2 * PAUSE_MIN);
+        assert_eq!(pause_after(PAUSE_MIN, Err(StoreError::Busy)), 2 * PAUSE_MIN);
     }
 }
