@@ -22,6 +22,7 @@ mod durability;
 mod events;
 mod events_attacks;
 mod events_crash;
+mod events_delivery;
 mod events_schedules;
 mod events_subscribers;
 mod files;

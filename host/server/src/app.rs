@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     adapters::PluginState, clock::Clock, config::Config, events::Events, identity::Identity, live::Live,
-    rate_limit::RateLimits, versions::Versions,
+    rate_limit::RateLimits, telemetry::Lines, versions::Versions,
 };
 
 /// The process's long-lived handles. Handlers get it as [`AppState`].
@@ -32,6 +32,8 @@ pub struct App {
     pub versions: Arc<Versions>,
     /// How often callers may come, as far as that is said.
     pub rate_limits: RateLimits,
+    /// Where lines of the log go.
+    pub log: Lines,
     /// Cancelled when the process is told to stop: new work is refused from then on.
     pub shutdown: CancellationToken,
     /// The time of day.

@@ -29,6 +29,7 @@ use crate::{
     middleware,
     rate_limit::RateLimits,
     surface::Surface,
+    telemetry::Lines,
     versions::{OpenVersionsError, Versions},
 };
 
@@ -95,6 +96,7 @@ impl Server {
         config: Config,
         compile_command: CompileCommand,
         unreadable_keys: UnreadableKeys,
+        log: Lines,
         shutdown: CancellationToken,
     ) -> Result<Self, StartError> {
         let listener = TcpListener::bind(config.listen)
@@ -125,6 +127,7 @@ impl Server {
             events,
             identity,
             versions: Arc::new(versions),
+            log,
             shutdown,
             clock: Clock::SYSTEM,
             started: Instant::now(),

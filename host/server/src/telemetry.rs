@@ -1,10 +1,12 @@
 //! The log: lines to standard error, written by a thread of their own.
 //!
-//! A request never waits for the log: the queue to the writer is bounded, and a line that does not fit is dropped and
-//! counted. Guests log under the target `guest`. What they, or clients, put into a line cannot start a new one or
+//! A request never waits for the log, and neither does a guest: the queue to the writer is bounded, and a line that does
+//! not fit is dropped and counted (`lines.rs`). Guests log under the target `guest`. What they, or clients, put into a line cannot start a new one or
 //! steer a terminal: text has its control characters escaped, and JSON those that JSON forbids.
 //!
 //! This module does not decide what is worth a line.
+
+mod lines;
 
 use std::{
     fmt::{self, Write},
@@ -13,7 +15,6 @@ use std::{
 };
 
 use tracing::Subscriber;
-use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::{
     EnvFilter, Layer,
     field::MakeExt,
@@ -24,16 +25,14 @@ use tracing_subscriber::{
     util::{SubscriberInitExt, TryInitError},
 };
 
+use self::lines::LineWriter;
+pub use self::lines::Lines;
 use crate::config::{LogConfig, LogFormat};
 
-/// Lines that wait for the writer.
-const QUEUED_LINES_MAX: usize = 8192;
-
 /// The running log. Dropping it writes the lines that still wait.
-#[derive(Debug)]
 pub struct Telemetry {
-    dropped: ErrorCounter,
-    _writer: WorkerGuard,
+    lines: Lines,
+    _writer: LineWriter,
 }
 
 /// Why the log could not be started.
@@ -42,6 +41,9 @@ pub enum StartLogError {
     /// The filter of the configuration is not one.
     #[error("the log filter is not valid")]
     Filter(#[from] ParseError),
+    /// Its thread does not start.
+    #[error("failed to start the log's thread")]
+    Thread(#[from] io::Error),
     /// The process has a log already.
     #[error("the log is already running")]
     Running(#[from] TryInitError),
@@ -51,27 +53,25 @@ impl Telemetry {
     /// Starts the log of this process, and sends panics to it.
     ///
     /// # Errors
-    /// When the filter is not valid, or when there is a log already.
+    /// When the filter is not valid, a thread does not start, or there is a log already.
     pub fn start(log: &LogConfig) -> Result<Self, StartLogError> {
         let filter = EnvFilter::builder().parse(&log.filter)?;
-        let (writer, guard) =
-            NonBlockingBuilder::default().lossy(true).buffered_lines_limit(QUEUED_LINES_MAX).finish(io::stderr());
-        let dropped = writer.error_counter();
+        let (queue, writer) = Lines::start(io::stderr())?;
         let is_terminal = io::stderr().is_terminal();
         let is_json = match log.format {
             LogFormat::Auto => !is_terminal,
             LogFormat::Text => false,
             LogFormat::Json => true,
         };
-        let lines = if is_json { json(writer) } else { text(writer, is_terminal) };
+        let lines = if is_json { json(queue.clone()) } else { text(queue.clone(), is_terminal) };
         tracing_subscriber::registry().with(filter).with(lines).try_init()?;
         std::panic::set_hook(Box::new(log_panic));
-        Ok(Self { dropped, _writer: guard })
+        Ok(Self { lines: queue, _writer: writer })
     }
 
-    /// Returns how many lines were dropped because the writer was behind.
-    pub fn dropped_lines(&self) -> usize {
-        self.dropped.dropped_lines()
+    /// Returns where the lines go.
+    pub fn lines(&self) -> &Lines {
+        &self.lines
     }
 }
 

@@ -11,7 +11,8 @@ use std::{
 
 use anyhow::Context as _;
 use backplane_runtime::{
-    ContentHash, LoadError, Manifest, Runtime, RuntimeOptions, Source, describe, manifest::Access,
+    ContentHash, LoadError, Manifest, Runtime, RuntimeOptions, Source, describe,
+    manifest::{Access, Schedule, Subscription, Timing, TopicPattern},
 };
 use bytes::Bytes;
 use clap::Args;
@@ -21,6 +22,7 @@ use super::{compile, output};
 use crate::{
     config::{Config, LimitsConfig, Sources},
     dispatch::Policy,
+    events::Declaration,
     limits::host_limits,
     live::{AttemptError, RouteView, mount_of, settings_of},
     problem::Chain,
@@ -61,6 +63,12 @@ pub struct Report {
     pub version: Option<String>,
     /// What it answers, at the mount that it has by default or by the configuration.
     pub routes: Vec<RouteView>,
+    /// Topics that it may publish.
+    pub publishes: Vec<TopicPattern>,
+    /// Events that it handles.
+    pub subscriptions: Vec<Subscription>,
+    /// When it runs by the clock.
+    pub schedules: Vec<Schedule>,
     /// Settings that a server's configuration must give.
     pub required_settings: Vec<String>,
     /// Interfaces that it imports.
@@ -112,8 +120,14 @@ fn fill(report: &mut Report, source: Source, config: Option<&Config>) -> anyhow:
     report.exports = described.surface.exports;
     let required = manifest.config.iter().filter(|setting| setting.required && setting.default.is_none());
     report.required_settings = required.map(|setting| setting.key.clone()).collect();
+    report.publishes.clone_from(&manifest.publishes);
+    report.subscriptions.clone_from(&manifest.subscriptions);
+    report.schedules.clone_from(&manifest.schedules);
     if let Err(error) = report.list_routes(&manifest, config) {
         return Ok(Err(error));
+    }
+    if let Err(error) = Declaration::of(&manifest) {
+        return Ok(Err(error.into()));
     }
     // A server gives these; without its configuration there is nothing to give, so the check ends at the settings.
     let is_about_settings = |error: &LoadError| matches!(error, LoadError::Setting { .. });
@@ -152,6 +166,9 @@ impl Report {
             name: None,
             version: None,
             routes: Vec::new(),
+            publishes: Vec::new(),
+            subscriptions: Vec::new(),
+            schedules: Vec::new(),
             required_settings: Vec::new(),
             imports: Vec::new(),
             exports: Vec::new(),
@@ -187,6 +204,14 @@ fn who(access: &Access) -> String {
     }
 }
 
+/// Says in words when a schedule runs.
+fn when(timing: &Timing) -> String {
+    match timing {
+        Timing::Every { every } => format!("every {every:?}"),
+        Timing::Cron { pattern, zone } => format!("at `{pattern}` in {zone}"),
+    }
+}
+
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.file)?;
@@ -197,6 +222,15 @@ impl fmt::Display for Report {
         writeln!(f, "  sha-256   {}", self.hash)?;
         for route in &self.routes {
             writeln!(f, "  route     {} {}, {}", route.method, route.path, who(&route.access))?;
+        }
+        for topics in &self.publishes {
+            writeln!(f, "  publishes {topics}")?;
+        }
+        for Subscription { pattern, attempts, .. } in &self.subscriptions {
+            writeln!(f, "  handles   {pattern}, {attempts} attempts")?;
+        }
+        for Schedule { handler, timing, .. } in &self.schedules {
+            writeln!(f, "  runs      {handler} {}", when(timing))?;
         }
         for import in &self.imports {
             writeln!(f, "  imports   {import}")?;

@@ -13,7 +13,7 @@ use crate::{
     identity::{SETUP_LIFETIME, UnreadableKeys},
     serve::Server,
     shutdown,
-    telemetry::Telemetry,
+    telemetry::{Lines, Telemetry},
 };
 
 /// Arguments of `backplane serve`.
@@ -35,20 +35,20 @@ pub struct ServeArgs {
 /// When the server cannot start.
 pub fn run(args: &ServeArgs) -> anyhow::Result<()> {
     let (config, _) = args.settings.load()?;
-    let _telemetry = Telemetry::start(&config.log)?;
+    let telemetry = Telemetry::start(&config.log)?;
     raise_file_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .context("failed to start the threads of the server")?;
     let unreadable_keys = if args.replace_keys { UnreadableKeys::Revoke } else { UnreadableKeys::Refuse };
-    runtime.block_on(serve(config, unreadable_keys))
+    runtime.block_on(serve(config, unreadable_keys, telemetry.lines().clone()))
 }
 
-async fn serve(config: Config, unreadable_keys: UnreadableKeys) -> anyhow::Result<()> {
+async fn serve(config: Config, unreadable_keys: UnreadableKeys, log: Lines) -> anyhow::Result<()> {
     let shutdown = shutdown::on_signal().context("failed to listen for signals")?;
     let (plugins, data) = (config.plugins.clone(), config.data.clone());
-    let mut server = Server::start(config, compile::command(), unreadable_keys, shutdown).await?;
+    let mut server = Server::start(config, compile::command(), unreadable_keys, log, shutdown).await?;
     let address = server.address().context("failed to read the address that the server listens on")?;
     tracing::info!(%address, plugins = %plugins.display(), data = %data.display(), "listening");
     let mut said = format!("listening on http://{address}\n");

@@ -3,7 +3,7 @@
 use backplane_auth::{Access, Names};
 use backplane_runtime::{
     Generation, Manifest,
-    manifest::{self, InstanceMode, Route, Transaction},
+    manifest::{self, InstanceMode, Route, Schedule, Subscription, TopicPattern, Transaction},
 };
 use serde::Serialize;
 
@@ -52,11 +52,17 @@ pub struct PluginView {
     pub instance: Option<InstanceMode>,
     /// What it answers.
     pub routes: Vec<RouteView>,
-    /// Calls since this generation was loaded.
+    /// Topics that it may publish.
+    pub publishes: Vec<TopicPattern>,
+    /// Events that it handles.
+    pub subscriptions: Vec<Subscription>,
+    /// When it runs by the clock.
+    pub schedules: Vec<Schedule>,
+    /// Calls since this generation was loaded, requests, events and runs of schedules.
     pub calls: u64,
     /// Calls that ended in a trap, an exit, or over a limit.
     pub traps: u64,
-    /// Calls that run now.
+    /// Requests that run now.
     pub in_flight: usize,
 }
 
@@ -129,6 +135,9 @@ impl PluginView {
             mount: mount.map(|mount| if mount.is_empty() { "/".to_owned() } else { mount.to_owned() }),
             instance: Some(generation.mode()),
             routes: RouteView::list(mount.unwrap_or_default(), manifest, policy),
+            publishes: manifest.publishes.clone(),
+            subscriptions: manifest.subscriptions.clone(),
+            schedules: manifest.schedules.clone(),
             calls: counters.calls,
             traps: counters.failures,
             in_flight: counters.running,
@@ -166,6 +175,9 @@ impl PluginView {
             mount: None,
             instance: None,
             routes: Vec::new(),
+            publishes: Vec::new(),
+            subscriptions: Vec::new(),
+            schedules: Vec::new(),
             calls: 0,
             traps: 0,
             in_flight: 0,
