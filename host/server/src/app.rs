@@ -10,8 +10,8 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    adapters::PluginState, clock::Clock, config::Config, events::Events, identity::Identity, live::Live,
-    rate_limit::RateLimits, telemetry::Lines, versions::Versions,
+    adapters::PluginState, clock::Clock, config::Config, events::Events, follow::Follow, identity::Identity,
+    live::Live, rate_limit::RateLimits, telemetry::Lines, versions::Versions,
 };
 
 /// The process's long-lived handles. Handlers get it as [`AppState`].
@@ -26,6 +26,8 @@ pub struct App {
     pub store: Arc<Store>,
     /// The log of events, and who delivers them.
     pub events: Events,
+    /// Who follows events live.
+    pub follow: Arc<Follow>,
     /// Knows who calls.
     pub identity: Identity,
     /// Versions of plugins that are kept for a rollback.

@@ -117,7 +117,7 @@ impl Call {
         let context = CallContext {
             request_id: parts.extensions.get::<RequestId>().map(ToString::to_string).unwrap_or_default(),
             principal: caller.map(|caller| Arc::new(request::to_principal(&caller))),
-            trace_parent: request::trace_parent(&parts.headers),
+            trace_parent: trace_parent(&parts.headers),
             deadline,
             keyspace,
         };

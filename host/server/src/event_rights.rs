@@ -33,7 +33,12 @@ pub fn may_pattern(rules: &[TopicRule], caller: &Principal, pattern: &Pattern) -
     require_pattern(rules, caller, pattern).is_ok()
 }
 
-fn require(rules: &[TopicRule], caller: &Principal, topics: &str, is_about: impl Fn(&Pattern) -> bool) -> ApiResult<()> {
+fn require(
+    rules: &[TopicRule],
+    caller: &Principal,
+    topics: &str,
+    is_about: impl Fn(&Pattern) -> bool,
+) -> ApiResult<()> {
     if caller.roles().contains(ADMIN_ROLE) {
         return Ok(());
     }
@@ -115,7 +120,8 @@ mod tests {
 
     #[test]
     fn a_rule_allows_what_it_is_about() {
-        let rules = [rule("orders.*", &["clerk", "robot"], &[]), rule("orders.eu.*", &[], &["eu"]), rule("open", &[], &[])];
+        let rules =
+            [rule("orders.*", &["clerk", "robot"], &[]), rule("orders.eu.*", &[], &["eu"]), rule("open", &[], &[])];
         let (clerk, guest, european) = (caller(&["clerk"], &[]), caller(&["guest"], &[]), caller(&["guest"], &["eu"]));
         for topics in ["orders.created", "orders.*", "orders.eu.*", "orders.eu.created", "open"] {
             check(&rules, &clerk, topics, None);
@@ -134,7 +140,8 @@ mod tests {
     fn a_pattern_covers_what_it_matches_all_of() {
         let all = ["*", "a", "a.*", "a.b", "a.b.*", "b"];
         let covered = |outer: &str| all.into_iter().filter(|inner| covers(&pattern(outer), &pattern(inner))).collect();
-        let check = |outer: &str, expected: &[&str]| assert_eq!(Vec::<&str>::from_iter::<Vec<_>>(covered(outer)), expected);
+        let check =
+            |outer: &str, expected: &[&str]| assert_eq!(Vec::<&str>::from_iter::<Vec<_>>(covered(outer)), expected);
         check("*", &all);
         check("a", &["a"]);
         check("a.*", &["a.*", "a.b", "a.b.*"]);

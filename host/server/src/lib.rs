@@ -3,12 +3,15 @@
 pub mod adapters;
 pub mod app;
 pub mod clock;
+pub mod cloud_events;
 pub mod command;
 pub mod config;
 pub mod dispatch;
 pub mod endpoint;
+pub mod event_rights;
 pub mod events;
 pub mod folder;
+pub mod follow;
 pub mod housekeeping;
 pub mod identity;
 pub mod limits;

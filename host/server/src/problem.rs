@@ -136,6 +136,11 @@ impl ApiError {
         &self.code
     }
 
+    /// Returns the sentence for the client.
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
     /// Returns the document as JSON.
     fn document(&self, request_id: &str) -> Vec<u8> {
         let document = Document {

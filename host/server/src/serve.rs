@@ -21,6 +21,7 @@ use crate::{
     config::{self, Config},
     events::{Delivering, Events, EventsParts, Feed},
     folder::{self, Completeness},
+    follow::{self, Follow},
     housekeeping,
     identity::{self, Identity, StartIdentityError, UnreadableKeys},
     limits::host_limits,
@@ -125,6 +126,7 @@ impl Server {
             live,
             store,
             events,
+            follow: Follow::new(config.events.streams_max, config.events.streams_per_caller_max),
             identity,
             versions: Arc::new(versions),
             log,
@@ -166,10 +168,11 @@ impl Server {
         // Requests in flight are asked who they are to their end.
         let stop_polling = CancellationToken::new();
         let poll = tokio::spawn(identity::poll::run(Arc::clone(&app), stop_polling.clone()));
+        let follow = tokio::spawn(follow::run(Arc::clone(&app)));
         let service = middleware::edge(Surface::new(Arc::clone(&app)), app.config.log.access);
         listen::serve(listener, service, &app.config.http, app.shutdown.clone()).await;
         stop_polling.cancel();
-        let _ended = tokio::join!(watch, housekeeping, poll, delivering);
+        let _ended = tokio::join!(watch, housekeeping, poll, follow, delivering);
         let _ended = spawn_blocking(move || supervisor.join()).await;
         let store = Arc::clone(&app.store);
         let _ended = spawn_blocking(move || store.close()).await;

@@ -98,7 +98,8 @@ pub(super) fn parse_key(text: &str) -> Result<EventKey, ReadEventError> {
 }
 
 fn parse_time(text: &str) -> Result<Timestamp, ReadEventError> {
-    text.parse().map_err(|_invalid| ReadEventError::invalid("`time` must be as in RFC 3339: `2026-11-25T09:20:01.120Z`"))
+    text.parse()
+        .map_err(|_invalid| ReadEventError::invalid("`time` must be as in RFC 3339: `2026-11-25T09:20:01.120Z`"))
 }
 
 fn check_id(id: String) -> Result<String, ReadEventError> {

@@ -34,7 +34,8 @@ pub fn read_binary(headers: &HeaderMap, body: Vec<u8>) -> Result<Incoming, ReadE
         }
         // A value is percent-encoded UTF-8 (HTTP binding, section 3.1.3.2).
         let decoded = percent_decode(value.as_bytes()).decode_utf8();
-        let decoded = decoded.map_err(|_invalid| ReadEventError::invalid(format!("the header `ce-{name}` is not text")));
+        let decoded =
+            decoded.map_err(|_invalid| ReadEventError::invalid(format!("the header `ce-{name}` is not text")));
         attributes.set(name, decoded?.into_owned())?;
     }
     attributes.datacontenttype = Some(content_type(headers)?);
@@ -144,7 +145,8 @@ mod tests {
             ("ce-source", "<a>"),
             ("ce-type", "Orders"),
         ] {
-            let lines: Vec<_> = REQUIRED.iter().map(|line| if line.0 == name { (name, value) } else { *line }).collect();
+            let lines: Vec<_> =
+                REQUIRED.iter().map(|line| if line.0 == name { (name, value) } else { *line }).collect();
             assert!(read_binary(&headers(&lines), Vec::new()).is_err(), "{name}: {value}");
         }
     }

@@ -15,6 +15,10 @@ pub struct EventsConfig {
     pub bytes_max: u64,
     /// Bytes of the events of one plugin or client. Default 1 GiB.
     pub bytes_per_source_max: u64,
+    /// Streams of events that are followed at the same time. Default 1,024.
+    pub streams_max: u32,
+    /// Streams of one caller. Default 8.
+    pub streams_per_caller_max: u32,
     /// Who may publish, read and manage events over HTTP.
     pub access: EventsAccess,
 }
@@ -26,6 +30,8 @@ impl Default for EventsConfig {
             retention_bytes: 1 << 30,
             bytes_max: 4 << 30,
             bytes_per_source_max: 1 << 30,
+            streams_max: 1024,
+            streams_per_caller_max: 8,
             access: EventsAccess::default(),
         }
     }
@@ -35,6 +41,9 @@ impl Default for EventsConfig {
 const LOG_BYTES: RangeInclusive<Size> = Size::mib(16)..=BYTES_MAX;
 /// How long events may be kept.
 const RETENTION: RangeInclusive<Duration> = Duration::from_mins(1)..=Duration::from_hours(3650 * 24);
+
+/// The most streams that may be allowed.
+const STREAMS_MAX: u32 = 100_000;
 
 impl EventsConfig {
     pub(super) fn read(reader: &mut Reader) -> Self {
@@ -47,6 +56,12 @@ impl EventsConfig {
             bytes_per_source_max: events
                 .within("bytes_per_source_max", Size(default.bytes_per_source_max), LOG_BYTES)
                 .0,
+            streams_max: events.within("streams_max", default.streams_max, 1..=STREAMS_MAX),
+            streams_per_caller_max: events.within(
+                "streams_per_caller_max",
+                default.streams_per_caller_max,
+                1..=STREAMS_MAX,
+            ),
             access: EventsAccess::read(&mut events),
         };
         // A log that is full before anything may be deleted would stay full.

@@ -16,6 +16,8 @@ use crate::{
 
 /// Longest body in bytes.
 pub(super) const BODY_BYTES_MAX: usize = 4 << 10;
+/// Longest body that is a list, in bytes.
+const LONG_BODY_BYTES_MAX: usize = 64 << 10;
 
 /// An answer that nobody may keep, because a secret is in it.
 pub(super) type NoStore<T> = (StatusCode, [(HeaderName, &'static str); 1], Json<T>);
@@ -32,6 +34,15 @@ pub(super) fn no_store<T>(status: StatusCode, answer: T) -> NoStore<T> {
 /// `payload_too_large`, `request_timeout` or `invalid_request`.
 pub(super) async fn read_json<T: DeserializeOwned>(app: &AppState, body: Body, expected: &str) -> ApiResult<T> {
     let body = read_body(body, BODY_BYTES_MAX, app.config.http.body_timeout).await?;
+    parse_json(&body, expected)
+}
+
+/// Reads a body of JSON that may be a list of names.
+///
+/// # Errors
+/// As [`read_json`].
+pub(super) async fn read_long_json<T: DeserializeOwned>(app: &AppState, body: Body, expected: &str) -> ApiResult<T> {
+    let body = read_body(body, LONG_BODY_BYTES_MAX, app.config.http.body_timeout).await?;
     parse_json(&body, expected)
 }
 

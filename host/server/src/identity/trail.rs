@@ -42,7 +42,18 @@ const ACTIONS: &[(Method, &str, &str)] = &[
     (Method::DELETE, "/api/api-keys/{id}", "api-key.revoke"),
     (Method::POST, "/api/keys/rotate", "key.rotate"),
     (Method::POST, "/api/plugins/{name}/rollback", "plugin.rollback"),
+    (Method::POST, "/api/subscriptions/{id}/pause", "subscription.pause"),
+    (Method::POST, "/api/subscriptions/{id}/resume", "subscription.resume"),
+    (Method::POST, "/api/subscriptions/{id}/replay", "subscription.replay"),
+    (Method::POST, "/api/dead-letters/retry", "dead-letter.retry"),
+    (Method::POST, "/api/dead-letters/{id}/retry", "dead-letter.retry"),
+    (Method::POST, "/api/dead-letters/drop", "dead-letter.drop"),
+    (Method::DELETE, "/api/dead-letters/{id}", "dead-letter.drop"),
+    (Method::POST, "/api/schedules/{plugin}/{handler}/run", "schedule.run"),
 ];
+
+/// What is no change of the server but its use, and may come a thousand times in a second.
+const USES: &[&str] = &["/api/events", "/api/events/{topic}"];
 
 /// Where a request comes from.
 #[derive(Debug, Clone, Copy)]
@@ -96,6 +107,9 @@ impl Attempt {
             return None;
         }
         let path = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
+        if USES.contains(&path) {
+            return None;
+        }
         let (caller, origin) = (Arc::clone(caller), Origin::of(request.extensions()));
         let action = name_action(request.method(), path);
         Some(Self { caller, origin, action, target: Arc::default() })

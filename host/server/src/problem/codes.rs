@@ -43,6 +43,9 @@ codes! {
     UNKNOWN_USER = "unknown_user", NOT_FOUND, "No such user";
     UNKNOWN_API_KEY = "unknown_api_key", NOT_FOUND, "No such API key";
     UNKNOWN_KEY = "unknown_key", NOT_FOUND, "No such signing key";
+    UNKNOWN_SUBSCRIPTION = "unknown_subscription", NOT_FOUND, "No such subscription";
+    UNKNOWN_DEAD_LETTER = "unknown_dead_letter", NOT_FOUND, "No such dead letter";
+    UNKNOWN_SCHEDULE = "unknown_schedule", NOT_FOUND, "No such schedule";
     METHOD_NOT_ALLOWED = "method_not_allowed", METHOD_NOT_ALLOWED, "Method not allowed";
     REQUEST_TIMEOUT = "request_timeout", REQUEST_TIMEOUT, "The request took too long to arrive";
     NO_EARLIER_VERSION = "no_earlier_version", CONFLICT, "No earlier version";
@@ -50,13 +53,18 @@ codes! {
     USER_EXISTS = "user_exists", CONFLICT, "The name is taken";
     LAST_ADMINISTRATOR = "last_administrator", CONFLICT, "Nobody would administer the server";
     LIMIT_REACHED = "limit_reached", CONFLICT, "There are as many as there may be";
+    SCHEDULE_RUNNING = "schedule_running", CONFLICT, "The schedule runs already";
     PAYLOAD_TOO_LARGE = "payload_too_large", PAYLOAD_TOO_LARGE, "Body too large";
     UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "Media type not supported";
     INVALID_PLUGIN = "invalid_plugin", UNPROCESSABLE_ENTITY, "Not a plugin that this host can load";
     WEAK_PASSWORD = "weak_password", UNPROCESSABLE_ENTITY, "The password may not be chosen";
     IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused", UNPROCESSABLE_ENTITY, "The idempotency key belongs to another request";
+    INVALID_TOPIC = "invalid_topic", UNPROCESSABLE_ENTITY, "Not a topic";
+    INVALID_EVENT = "invalid_event", UNPROCESSABLE_ENTITY, "Not an event";
     TOO_MANY_ATTEMPTS = "too_many_attempts", TOO_MANY_REQUESTS, "Too many sign-ins";
     TOO_MANY_REQUESTS = "too_many_requests", TOO_MANY_REQUESTS, "Too many requests";
+    TOO_MANY_STREAMS = "too_many_streams", TOO_MANY_REQUESTS, "The caller follows as often as it may";
+    SLOW_READER = "slow_reader", TOO_MANY_REQUESTS, "The stream was not read";
     HEADERS_TOO_LARGE = "headers_too_large", REQUEST_HEADER_FIELDS_TOO_LARGE, "Headers too large";
     INTERNAL = "internal", INTERNAL_SERVER_ERROR, "Internal server error";
     PLUGIN_FAILED = "plugin_failed", INTERNAL_SERVER_ERROR, "The plugin failed";
@@ -70,10 +78,14 @@ codes! {
     SIGN_IN_BUSY = "sign_in_busy", SERVICE_UNAVAILABLE, "Too many passwords are being checked";
     IDENTITY_UNAVAILABLE = "identity_unavailable", SERVICE_UNAVAILABLE, "Identity cannot be read or written";
     STORE_FAILING = "store_failing", SERVICE_UNAVAILABLE, "The store cannot write";
+    EVENTS_UNAVAILABLE = "events_unavailable", SERVICE_UNAVAILABLE, "Events cannot be read or written";
+    STREAMS_BUSY = "streams_busy", SERVICE_UNAVAILABLE, "As many follow as may";
+    SCHEDULES_BUSY = "schedules_busy", SERVICE_UNAVAILABLE, "As many schedules run as may";
     STARTING = "starting", SERVICE_UNAVAILABLE, "The server is starting";
     SHUTTING_DOWN = "shutting_down", SERVICE_UNAVAILABLE, "The server is shutting down";
     PLUGIN_TIMEOUT = "plugin_timeout", GATEWAY_TIMEOUT, "The plugin reached its time limit";
     QUOTA_EXCEEDED = "quota_exceeded", INSUFFICIENT_STORAGE, "The plugin keeps as much as it may";
+    EVENT_LOG_FULL = "event_log_full", INSUFFICIENT_STORAGE, "The event log is as long as it may be";
 }
 
 #[cfg(test)]

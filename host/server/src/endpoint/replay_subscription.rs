@@ -1,0 +1,54 @@
+//! `POST /api/subscriptions/{id}/replay`: events are delivered once more.
+
+use axum::{Json, body::Body, extract::Path};
+use backplane_store::{
+    Connection,
+    events::{self as stored, ReplayFrom},
+};
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use super::{
+    body::read_json,
+    subscription::{SubscriptionView, change, unknown_subscription},
+};
+use crate::{
+    app::AppState,
+    identity::trail::Attempt,
+    problem::{ApiError, ApiResult, codes},
+};
+
+/// The body: one of the two.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Replay {
+    /// From this place of the log on, which is delivered too.
+    sequence: Option<i64>,
+    /// From the first event of this time on.
+    time: Option<Timestamp>,
+}
+
+/// Delivers again what is kept of the log from a place or a time on. Dead letters stay.
+///
+/// # Errors
+/// `invalid_request`, `unknown_subscription` or `events_unavailable`.
+pub async fn replay_subscription(
+    app: AppState,
+    attempt: Attempt,
+    Path(id): Path<String>,
+    body: Body,
+) -> ApiResult<Json<SubscriptionView>> {
+    let id = id.parse().map_err(|_invalid| unknown_subscription())?;
+    let expected = r#"{"sequence": N} or {"time": "2026-11-25T09:20:01Z"}"#;
+    let (from, detail) = match read_json(&app, body, expected).await? {
+        Replay { sequence: Some(sequence), time: None } if sequence > 0 => {
+            (ReplayFrom::After(sequence - 1), format!("from sequence {sequence}"))
+        }
+        Replay { sequence: None, time: Some(time) } => {
+            (ReplayFrom::Time(time.as_millisecond()), format!("from {time}"))
+        }
+        _ => return Err(ApiError::new(codes::INVALID_REQUEST, format!("the body is not {expected}"))),
+    };
+    let replay = move |connection: &mut Connection| stored::replay_subscription(connection, id, from).map(drop);
+    Ok(Json(change(&app, attempt, id, detail, replay).await?))
+}

@@ -1,0 +1,91 @@
+//! Reading the log for those who follow it, and for those who page through it: events as they are sent.
+
+use backplane_events::{Pattern, Seq, Shape, Topic};
+use backplane_store::{
+    Connection, StoreError,
+    events::{self as stored, Event, LogRead, Topics},
+};
+
+use super::ring::Line;
+use crate::{
+    app::App,
+    cloud_events::{Outgoing, render},
+};
+
+/// How much is read at once.
+#[derive(Debug, Clone, Copy)]
+pub struct PageBounds {
+    /// At most so many events.
+    pub events_max: usize,
+    /// At most so many bytes, but one event where there is one.
+    pub bytes_max: usize,
+}
+
+/// Events of the log, in their order.
+#[derive(Debug)]
+pub struct LogPage {
+    /// The events.
+    pub events: Vec<Line>,
+    /// Up to here nothing that was asked for is missing.
+    pub end: Seq,
+    /// Whether there are more behind it.
+    pub more: bool,
+    /// Every event before this one may have been deleted.
+    pub kept_from: Seq,
+}
+
+/// Reads what comes after a place, of some topics; of all where there are none. A page may hold few events, or none, and
+/// say that there are more.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn read_page(app: &App, after: Seq, topics: Vec<Pattern>, bounds: PageBounds) -> Result<LogPage, StoreError> {
+    app.events.read(move |connection| read(connection, after, &topics, bounds)).await
+}
+
+fn read(
+    connection: &mut Connection,
+    after: Seq,
+    topics: &[Pattern],
+    bounds: PageBounds,
+) -> Result<LogPage, StoreError> {
+    // Of several patterns the log is read whole, and looked through here.
+    let of = match topics {
+        [pattern] => to_topics(pattern),
+        _ => Topics::All,
+    };
+    let PageBounds { events_max, bytes_max } = bounds;
+    let page =
+        stored::read_events(connection, LogRead { lane: None, topics: of, after: after.0, events_max, bytes_max })?;
+    let is_wanted = |line: &Line| topics.is_empty() || topics.iter().any(|pattern| pattern.matches(&line.topic));
+    let events = page.events.iter().filter_map(to_line).filter(is_wanted).collect();
+    Ok(LogPage { events, end: Seq(page.end), more: page.more, kept_from: Seq(page.kept_from) })
+}
+
+fn to_topics(pattern: &Pattern) -> Topics<'_> {
+    match pattern.shape() {
+        Shape::All => Topics::All,
+        Shape::Exact(topic) => Topics::Exact(topic),
+        Shape::Below(parent) => Topics::Below(parent),
+    }
+}
+
+/// An event whose topic is none was written by a later version: nobody here can have asked for it.
+fn to_line(event: &Event) -> Option<Line> {
+    Some(Line { seq: Seq(event.seq), topic: Topic::new(&event.topic).ok()?, json: to_json(event).into() })
+}
+
+/// Writes an event as one line of JSON.
+pub fn to_json(event: &Event) -> Vec<u8> {
+    render(&Outgoing {
+        seq: event.seq,
+        id: &event.id,
+        source: &event.source,
+        topic: &event.topic,
+        key: event.key.as_deref(),
+        time_ms: event.time_ms,
+        content_type: &event.content_type,
+        payload: &event.payload,
+        trace_parent: event.trace_parent.as_deref(),
+    })
+}
