@@ -25,6 +25,14 @@ pub(crate) fn write<Name: 'static>(
     rows.next().transpose().map(drop)
 }
 
+/// Finds one number by a query that is always the same text. As [`write`] else.
+pub(crate) fn find_number<Name: 'static>(
+    connection: &mut SqliteConnection,
+    query: impl QueryFragment<Sqlite>,
+) -> QueryResult<Option<i64>> {
+    Cached::<Name, _> { query, name: PhantomData }.get_result(connection).optional()
+}
+
 /// A query that is compiled once under a name.
 struct Cached<Name, Q> {
     query: Q,
@@ -46,10 +54,12 @@ impl<Name, Q: QueryFragment<Sqlite>> QueryFragment<Sqlite> for Cached<Name, Q> {
     }
 }
 
-/// Never looked at: there are no rows.
+/// Of the rows, where there are any.
 impl<Name, Q> Query for Cached<Name, Q> {
     type SqlType = BigInt;
 }
+
+impl<Name, Q> RunQueryDsl<SqliteConnection> for Cached<Name, Q> {}
 
 /// Declares statements without values.
 macro_rules! statements {
@@ -126,11 +136,13 @@ mod tests {
 
     use super::*;
     use crate::{
+        events::{self, CursorStep, DeadLetter, LogRead, NewEvent, Problem, RetryRow, RetryStep, Step, Topics},
         keys::{self, Listing, Name},
         migrate::migrated,
         plugins::get_or_create_id,
         range::{KeyRange, Order},
         schema::counters,
+        tests::event_fixture::event,
     };
 
     /// The statements that were compiled to be kept, and those that ran.
@@ -187,5 +199,49 @@ mod tests {
             keys::delete(connection, name)
         });
         assert_eq!((kept.len(), ran), (7, 21), "{kept:#?}");
+    }
+
+    #[test]
+    fn what_publishing_and_deliveries_do_is_compiled_once() {
+        let mut connection = migrated();
+        let id = events::open_subscription(&mut connection, "a", "*", 0).unwrap().id;
+        let (mut seq, mut attempts) = (0, 0);
+        let seen = Seen::default();
+        connection.set_instrumentation(seen.clone());
+        for _ in 0..3 {
+            let event = NewEvent { is_given: true, publisher: Some("ann".into()), ..event(&seq.to_string()) };
+            assert_eq!(events::find_given(&mut connection, 0, &event).unwrap(), None);
+            events::append(&mut connection, 0, &event, seq + 1, 0).unwrap();
+            let problem = || Problem { code: "c".into(), message: "m".into() };
+            let row = |attempts| RetryRow { seq: 1, key: None, attempts, due_ms: 0, problem: Some(problem()) };
+            let step = Step {
+                subscription: id,
+                epoch: 0,
+                cursors: vec![CursorStep { lane: 0, from: seq, to: seq + 1 }],
+                retries: vec![RetryStep::Insert(row(1)), RetryStep::Remove { seq: 1, attempts: 1 }],
+                dead_letters: vec![DeadLetter { seq: 1, key: None, attempts, at_ms: 0, problem: problem() }],
+            };
+            assert!(step.apply(&mut connection).is_ok());
+            (seq, attempts) = (seq + 1, attempts + 1);
+        }
+        let (kept, ran) = seen.0.lock().unwrap().clone();
+        // The existence of a row of retries is asked for twice.
+        assert_eq!((kept.len(), ran), (9, 30), "{kept:#?}");
+    }
+
+    #[test]
+    fn what_reads_the_log_is_compiled_once() {
+        let (kept, ran) = run_thrice(|connection| {
+            for lane in [None, Some(1)] {
+                let topics = Topics::Below("orders");
+                let read = LogRead { lane, topics, after: 0, events_max: 10, bytes_max: 10 };
+                events::read_events(connection, read).unwrap();
+            }
+            events::find_events(connection, &[1], 10).unwrap();
+            Ok(())
+        });
+        assert!(ran > kept.len() * 2, "{kept:#?}");
+        let different: std::collections::HashSet<_> = kept.iter().collect();
+        assert_eq!(different.len(), kept.len(), "compiled anew");
     }
 }

@@ -33,6 +33,3 @@ CREATE TABLE event_usage (
     bytes INTEGER NOT NULL,
     PRIMARY KEY (plugin_id, publisher)
 ) STRICT, WITHOUT ROWID;
-
--- The place behind the newest event that was deleted by age or size.
-INSERT INTO counters (name, value) VALUES ('events_kept_from', 0);

@@ -153,7 +153,7 @@ pub(crate) fn collect(connection: &mut SqliteConnection, step: Step) -> QueryRes
 
 impl Outcome {
     fn finish(self, connection: &mut SqliteConnection, deleted_to: i64, is_end: bool) -> QueryResult<Self> {
-        if deleted_to >= log::kept_from(connection)? {
+        if deleted_to > 0 && deleted_to >= log::kept_from(connection)? {
             let values = (counters::name.eq(KEPT_FROM), counters::value.eq(deleted_to + 1));
             diesel::insert_into(counters::table)
                 .values(values)

@@ -126,18 +126,21 @@ pub fn drop_dead_letters(
     Ok(Retried { letters: first.len(), more, is_full: false })
 }
 
+/// Place and key of a dead letter.
+type Chosen = (i64, Option<String>);
+
 /// Returns the places and keys of at most `limit` dead letters, and whether there are more.
 fn choose(
     connection: &mut SqliteConnection,
     subscription: i64,
     only: Option<&[i64]>,
     limit: usize,
-) -> QueryResult<(Vec<(i64, Option<String>)>, bool)> {
+) -> QueryResult<(Vec<Chosen>, bool)> {
     let mut wanted = dead_letters::table.filter(dead_letters::subscription.eq(subscription)).into_boxed();
     if let Some(places) = only {
         wanted = wanted.filter(dead_letters::seq.eq_any(places));
     }
-    let mut found: Vec<(i64, Option<String>)> = wanted
+    let mut found: Vec<Chosen> = wanted
         .order(dead_letters::seq)
         .limit(as_i64(limit) + 1)
         .select((dead_letters::seq, dead_letters::key))

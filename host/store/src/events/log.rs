@@ -3,13 +3,17 @@
 //! A page is found by walking an index, and the walk has a bound: where few events are of the topics that are asked for,
 //! a page may hold none and say how far it got.
 
-use diesel::{connection::DefaultLoadingMode, prelude::*};
+use diesel::{
+    connection::DefaultLoadingMode,
+    dsl::{max, min},
+    prelude::*,
+};
 
 use super::event::{Event, EventRow, NewEvent};
 use crate::{
     error::StoreError,
     schema::{counters, events},
-    statement::write,
+    statement::{find_number, write},
 };
 
 /// The counter of [`events_kept_from`].
@@ -109,7 +113,7 @@ pub fn find_events(
     let mut found = FoundEvents::new();
     let mut bytes = 0_usize;
     for seq in places {
-        let row = events::table.find(seq).select(EventRow::as_select()).first(connection).optional()?;
+        let row = events::table.find(seq).select(EventRow::as_select()).get_result(connection).optional()?;
         let event = row.map(Event::from);
         bytes = bytes.saturating_add(event.as_ref().map_or(0, Event::bytes));
         if bytes > bytes_max && !found.is_empty() {
@@ -121,24 +125,23 @@ pub fn find_events(
 }
 
 pub(crate) fn head(connection: &mut SqliteConnection) -> QueryResult<i64> {
-    let newest: Option<i64> =
-        events::table.order(events::seq.desc()).select(events::seq).first(connection).optional()?;
+    let newest: Option<i64> = events::table.select(max(events::seq)).get_result(connection)?;
     // The newest may be deleted, its place is not handed out again.
     let deleted = kept_from(connection)? - 1;
     Ok(newest.unwrap_or_default().max(deleted))
 }
 
 pub(super) fn kept_from(connection: &mut SqliteConnection) -> QueryResult<i64> {
-    let found = counters::table.find(KEPT_FROM).select(counters::value).first(connection).optional()?;
+    let found = counters::table.find(KEPT_FROM).select(counters::value).get_result(connection).optional()?;
     Ok(found.unwrap_or_default())
 }
 
 /// Returns the first event behind a place.
 fn first_after(connection: &mut SqliteConnection, lane: Option<u8>, after: i64) -> QueryResult<Option<i64>> {
-    let later = events::table.filter(events::seq.gt(after)).select(events::seq).order(events::seq);
+    let later = events::table.filter(events::seq.gt(after)).select(min(events::seq));
     match lane {
-        Some(lane) => later.filter(events::lane.eq(i64::from(lane))).first(connection).optional(),
-        None => later.first(connection).optional(),
+        Some(lane) => later.filter(events::lane.eq(i64::from(lane))).get_result(connection),
+        None => later.get_result(connection),
     }
 }
 
@@ -221,14 +224,14 @@ pub(crate) fn find_given(
     plugin_id: i64,
     event: &NewEvent,
 ) -> QueryResult<Option<i64>> {
-    events::table
+    enum FindGiven {}
+    let query = events::table
         .filter(events::plugin_id.eq(plugin_id).and(events::publisher.eq(event.publisher())))
         .filter(events::source.eq(&*event.source).and(events::id.eq(&*event.id)))
         // As the index says it, not as a value: SQLite uses a partial index only where it sees that it may.
         .filter(diesel::dsl::sql::<diesel::sql_types::Bool>("is_given = 1"))
-        .select(events::seq)
-        .first(connection)
-        .optional()
+        .select(events::seq);
+    find_number::<FindGiven>(connection, query)
 }
 
 impl Topics<'_> {

@@ -136,8 +136,11 @@ impl From<diesel::result::Error> for StepError {
 impl Step {
     /// Applies it. What was done before it turns out to be stale is for the caller to undo.
     pub(crate) fn apply(&self, connection: &mut SqliteConnection) -> Result<(), StepError> {
-        let epoch: Option<i64> =
-            subscriptions::table.find(self.subscription).select(subscriptions::epoch).first(connection).optional()?;
+        let epoch: Option<i64> = subscriptions::table
+            .find(self.subscription)
+            .select(subscriptions::epoch)
+            .get_result(connection)
+            .optional()?;
         require(epoch == Some(self.epoch))?;
         for cursor in &self.cursors {
             cursor.apply(connection, self.subscription)?;
@@ -171,7 +174,7 @@ impl Step {
 impl CursorStep {
     fn apply(&self, connection: &mut SqliteConnection, subscription: i64) -> Result<(), StepError> {
         let at = cursors::table.find((subscription, i64::from(self.lane)));
-        let stands: Option<i64> = at.select(cursors::seq).first(connection).optional()?;
+        let stands: Option<i64> = at.select(cursors::seq).get_result(connection).optional()?;
         require(stands == Some(self.from))?;
         if self.from != self.to {
             enum Move {}
@@ -189,7 +192,7 @@ impl RetryStep {
             Self::Remove { seq, attempts } => (*seq, Some(i64::from(*attempts))),
         };
         let at = retries::table.find((subscription, seq));
-        let attempts: Option<i64> = at.select(retries::attempts).first(connection).optional()?;
+        let attempts: Option<i64> = at.select(retries::attempts).get_result(connection).optional()?;
         require(attempts == expected)?;
         match self {
             Self::Insert(row) | Self::Replace { row, .. } => row.put(connection, subscription)?,
@@ -256,7 +259,7 @@ impl ScheduleStep {
     /// Applies it. What was done before it turns out to be stale is for the caller to undo.
     pub(crate) fn apply(&self, connection: &mut SqliteConnection) -> Result<(), StepError> {
         let at = schedules::table.find(self.schedule);
-        let done_to: Option<i64> = at.select(schedules::done_to_ms).first(connection).optional()?;
+        let done_to: Option<i64> = at.select(schedules::done_to_ms).get_result(connection).optional()?;
         require(done_to == Some(self.from))?;
         diesel::update(at).set(schedules::done_to_ms.eq(self.to)).execute(connection)?;
         if let Some(run) = &self.run {

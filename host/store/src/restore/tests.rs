@@ -38,7 +38,10 @@ fn state(database: &Path) -> Result<(Vec<String>, Vec<String>), Box<dyn std::err
     names.sort();
     use crate::schema::plugins;
     let mut connection = establish(database, Duration::from_secs(1))?;
-    Ok((names, plugins::table.select(plugins::name).order(plugins::name).load(&mut connection)?))
+    Ok((
+        names,
+        plugins::table.filter(plugins::name.ne("")).select(plugins::name).order(plugins::name).load(&mut connection)?,
+    ))
 }
 
 fn strings<const N: usize>(texts: [&str; N]) -> Vec<String> {

@@ -135,7 +135,7 @@ impl EventLedger {
         }
         let columns = (event_usage::events, event_usage::bytes);
         let found: Option<(i64, i64)> =
-            event_usage::table.find((plugin_id, publisher)).select(columns).first(connection).optional()?;
+            event_usage::table.find((plugin_id, publisher)).select(columns).get_result(connection).optional()?;
         let found = found.map(|(events, bytes)| EventUsage { events, bytes }).unwrap_or_default();
         self.usage.insert(key, Ahead::new(found));
         Ok(found)
