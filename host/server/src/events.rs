@@ -117,6 +117,11 @@ impl Events {
         Ok((Self { handle, feed, heads, store, reading, clock, reply_ttl }, delivering))
     }
 
+    /// Returns the newest place of the log: that of every event whose publisher was answered, or further.
+    pub fn head(&self) -> Seq {
+        self.heads.newest()
+    }
+
     /// Returns the newest place of the log, as it moves. It may skip places, and is never late for long.
     pub fn heads(&self) -> watch::Receiver<Seq> {
         self.heads.subscribe()

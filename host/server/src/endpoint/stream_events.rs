@@ -51,7 +51,7 @@ pub async fn stream_events(
     headers: HeaderMap,
 ) -> ApiResult<Response> {
     let topics = read_topics(&app, &caller, query.topic.as_deref())?;
-    let head = *app.events.heads().borrow();
+    let head = app.events.head();
     let after = find_place(&headers, query.after.as_deref(), head)?.unwrap_or(head);
     let place = app.follow.enter(caller.subject()).map_err(no_place)?;
     let credential = headers.get_all(AUTHORIZATION).iter().map(|value| (AUTHORIZATION, value.clone())).collect();

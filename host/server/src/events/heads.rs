@@ -25,6 +25,11 @@ impl Heads {
         self.moved.notify_one();
     }
 
+    /// Returns the newest place, as the writer left it: whoever was answered finds no earlier one.
+    pub(super) fn newest(&self) -> Seq {
+        Seq(self.newest.load(Ordering::Acquire))
+    }
+
     pub(super) fn subscribe(&self) -> watch::Receiver<Seq> {
         self.told.subscribe()
     }
@@ -32,7 +37,7 @@ impl Heads {
     /// Tells followers, for as long as it is polled.
     pub(super) async fn run(&self) {
         loop {
-            let newest = Seq(self.newest.load(Ordering::Acquire));
+            let newest = self.newest();
             self.told.send_if_modified(|told| std::mem::replace(told, newest) != newest);
             self.moved.notified().await;
         }
@@ -48,6 +53,7 @@ mod tests {
         let heads = Heads::new();
         heads.note(5);
         heads.note(3);
+        assert_eq!(heads.newest(), Seq(5));
         let mut follower = heads.subscribe();
         tokio::select! {
             () = heads.run() => {}
