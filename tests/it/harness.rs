@@ -17,6 +17,7 @@ mod random;
 mod script;
 mod server;
 mod session;
+mod stream;
 mod subscriber;
 mod wait;
 
@@ -36,5 +37,6 @@ pub(crate) use random::Random;
 pub(crate) use script::reading;
 pub(crate) use server::{Server, Setup, backplane, put_file, put_folder};
 pub(crate) use session::SignIn;
+pub(crate) use stream::Stream;
 pub(crate) use subscriber::{Count, Counted};
 pub(crate) use wait::{PATIENCE, StopOnDrop, Stopwatch, poll, poll_while_changing, wait_for, wait_until};

@@ -74,6 +74,21 @@ impl Connection {
         }
     }
 
+    /// Reads whatever comes next.
+    pub(crate) fn read_some(&mut self) {
+        let _gone = self.0.fill_buf();
+    }
+
+    /// Reads a response that ends by itself, in chunks, up to the last one.
+    #[track_caller]
+    pub(crate) fn read_chunks(&mut self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        while !bytes.ends_with(b"\r\n0\r\n\r\n") {
+            assert_ne!(self.0.read_until(b'\n', &mut bytes).expect("the response goes on"), 0, "cut short");
+        }
+        bytes
+    }
+
     /// Reads one response with a `content-length`.
     #[track_caller]
     pub(crate) fn read_answer(&mut self) -> Answer {
