@@ -63,7 +63,11 @@ impl Mode {
 /// Starts a server with the plugin, on the measured disk.
 pub(super) fn start(options: &Options, disk: &Disk, mode: Mode) -> anyhow::Result<Server> {
     let component = options.guests.join(format!("{PLUGIN}.wasm"));
-    let config = format!("{CONFIG}[plugin.{PLUGIN}]\ninstance = \"{}\"\n", mode.name());
+    // The plugin itself asks for reused ones.
+    let config = match mode {
+        Mode::Fresh => format!("{CONFIG}[plugin.{PLUGIN}]\ninstance = \"fresh\"\n"),
+        Mode::Reused => CONFIG.to_owned(),
+    };
     Server::start_with(&options.server, &[&component], &config, tempfile::tempdir_in(disk.folder())?)
 }
 
@@ -121,12 +125,15 @@ pub(super) fn publish_request(token: &str, topic: &str, payload: &str) -> Vec<u8
 /// Makes a request to publish events, each with a topic, a key and a payload.
 pub(super) fn batch_request(token: &str, events: &[(&str, Option<&str>, String)]) -> anyhow::Result<Vec<u8>> {
     let event = |(topic, key, payload): &(&str, Option<&str>, String)| -> anyhow::Result<Value> {
-        let data: Value = serde_json::from_str::<Value>(payload)?;
-        Ok(json!({"specversion": "1.0", "type": topic, "partitionkey": key, "data": data}))
+        let mut event = json!({"topic": topic, "data": serde_json::from_str::<Value>(payload)?});
+        if let (Some(fields), Some(key)) = (event.as_object_mut(), key) {
+            fields.insert("key".to_owned(), json!(key));
+        }
+        Ok(event)
     };
     let body = Value::Array(events.iter().map(event).collect::<anyhow::Result<_>>()?);
     let authorization = format!("authorization: Bearer {token}\r\n");
-    Ok(request("/api/events", &authorization, "application/cloudevents-batch+json", &body.to_string()))
+    Ok(request("/api/events", &authorization, "application/json", &body.to_string()))
 }
 
 fn request(path: &str, lines: &str, content_type: &str, body: &str) -> Vec<u8> {

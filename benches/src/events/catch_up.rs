@@ -25,6 +25,8 @@ use crate::{
 const BATCH: usize = 1000;
 /// Keys of the events.
 const KEYS: usize = 1000;
+/// Between two looks at how many still wait, for which the server has to count them.
+const POLL: Duration = Duration::from_millis(100);
 /// What is promised.
 const PER_SECOND: f64 = 20_000.0;
 
@@ -66,13 +68,13 @@ fn measure(server: &Server, events: usize) -> anyhow::Result<f64> {
             return Ok(events as f64 / started.elapsed().as_secs_f64());
         }
         ensure!(started.elapsed() < 10 * PATIENCE, "{lag} events still wait");
-        std::thread::sleep(Duration::from_millis(20));
+        std::thread::sleep(POLL);
     }
 }
 
 /// The plugin's subscription, as the API shows it.
 struct Subscription {
-    id: String,
+    id: u64,
     /// Events that wait.
     lag: u64,
 }
@@ -83,7 +85,7 @@ fn subscription(server: &Server, connection: &mut Connection) -> anyhow::Result<
         list.as_array().or_else(|| list.get("subscriptions")?.as_array()).context("subscriptions are a list")?;
     let is_ours = |entry: &&Value| entry.get("plugin").and_then(Value::as_str) == Some(PLUGIN);
     let entry = entries.iter().find(is_ours).with_context(|| format!("{PLUGIN} has no subscription in {list}"))?;
-    let id = entry.get("id").context("a subscription has an id")?;
-    let id = id.as_str().map_or_else(|| id.to_string(), str::to_owned);
-    Ok(Subscription { id, lag: entry.get("lag").and_then(Value::as_u64).context("a subscription has a lag")? })
+    let number =
+        |field: &str| entry.get(field).and_then(Value::as_u64).with_context(|| format!("no {field} in {entry}"));
+    Ok(Subscription { id: number("id")?, lag: number("lag")? })
 }
