@@ -94,6 +94,7 @@ fn a_subscriber_that_is_taken_out_goes_on_where_it_was_when_it_is_dropped_in_aga
     let server = server.stop().start();
     publish(&server, &["a"], 10);
     server.put(&format!("{LEDGER}.wasm"), &component(LEDGER));
+    wait_for_ledger(&server, &component(LEDGER));
     check_counts(&server, &["a"], 30);
 }
 
