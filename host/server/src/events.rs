@@ -10,6 +10,7 @@
 //! It does not know who may publish, follow or manage what, and no status of HTTP.
 
 mod declaration;
+mod event_id;
 mod feed;
 mod heads;
 mod publish;
@@ -25,6 +26,7 @@ use backplane_store::{Connection, Pending, Store, StoreError, events as stored};
 use tokio::{sync::watch, time::sleep};
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use self::event_id::new_event_id;
 use self::heads::Heads;
 pub use self::{
     declaration::{Declaration, DeclarationError, Declared},

@@ -19,7 +19,7 @@ use backplane_runtime::{
 use backplane_store::{Commit, NewReply, Quota, Reply, ReplyKey, Space, Store, StoreError};
 
 use super::{translate, translate_events};
-use crate::{clock::Clock, dispatch::check_response, middleware::request_id::RequestId};
+use crate::{clock::Clock, dispatch::check_response, events::new_event_id};
 
 /// One plugin's part of the store.
 pub struct PluginState {
@@ -161,7 +161,7 @@ impl Keyspace for PluginState {
     }
 
     fn new_event_id(&self) -> String {
-        RequestId::generate().as_str().to_owned()
+        new_event_id()
     }
 
     fn commit(&self, transaction: Transaction, outcome: Outcome<'_>) -> BoxFuture<'static, Result<(), CommitError>> {

@@ -6,8 +6,8 @@ use backplane_events::{EventKey, Lane, Seq, Topic, UnixMs};
 use backplane_runtime::Response;
 use backplane_store::{Commit, CommitError, Reply, SnapshotError, Source, StoreError, events::NewEvent};
 
-use super::Events;
-use crate::{adapters::ReplyRecord, middleware::request_id::RequestId};
+use super::{Events, new_event_id};
+use crate::adapters::ReplyRecord;
 
 /// An event that somebody wants to publish.
 #[derive(Debug, Clone)]
@@ -98,7 +98,7 @@ impl Events {
 
     /// Makes the id of an event: a UUID of version 7 (RFC 9562).
     pub fn new_id(&self) -> String {
-        RequestId::generate().to_string()
+        new_event_id()
     }
 
     /// Finds the answer that is kept under the name of `record`.
