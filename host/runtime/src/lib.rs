@@ -3,10 +3,10 @@
 //! Three tiers, three verbs. Once per process [`Runtime::start`] makes the engine and links the capabilities.
 //! Once per plugin version [`Runtime::load`] compiles, checks and tries it out; what it refuses never takes a
 //! call. Once per call [`Generation::handle_http`] takes an instance, runs it within its limits, and puts it
-//! away.
+//! away; [`Generation::handle_events`] and [`Generation::handle_schedule`] do so for what no request calls.
 //!
 //! A call that uses its plugin's state is a transaction: `call` runs the handler until a run of it commits, over the
-//! port in [`keyspace`].
+//! port in [`keyspace`]. What it publishes is committed with it; who gets it is not known here.
 //!
 //! Invariants: a guest's bytes and behaviour are hostile at every step; no call waits without a bound, and none takes a
 //! lock before its transaction was in another's way; every guest runs under the ticker. This crate knows no HTTP
