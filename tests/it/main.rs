@@ -24,6 +24,7 @@ mod events_attacks;
 mod events_crash;
 mod events_delivery;
 mod events_http;
+mod events_http_operators;
 mod events_http_rights;
 mod events_http_stream;
 mod events_schedules;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use backplane_store::events::{Dead, SubscriptionStatus};
+use backplane_store::events::{Dead, Event, SubscriptionStatus};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -27,6 +27,10 @@ pub(super) struct DeadLetterView {
     pattern: String,
     /// The event's place in the log.
     sequence: i64,
+    /// What the event is about.
+    topic: Option<String>,
+    /// The event's id.
+    event_id: Option<String>,
     key: Option<String>,
     /// Attempts that were made.
     attempts: u32,
@@ -50,14 +54,16 @@ impl fmt::Display for DeadLetterId {
 }
 
 impl DeadLetterView {
-    /// Shows a dead letter of a subscription.
-    pub(super) fn new(dead: Dead, of: &SubscriptionStatus) -> Self {
+    /// Shows a dead letter of a subscription. The log keeps its event for as long as there is the letter.
+    pub(super) fn new(dead: Dead, event: Option<&Event>, of: &SubscriptionStatus) -> Self {
         Self {
             id: DeadLetterId::of(&dead).to_string(),
             subscription: dead.subscription,
             plugin: of.plugin.clone(),
             pattern: of.pattern.clone(),
             sequence: dead.letter.seq,
+            topic: event.map(|event| event.topic.to_string()),
+            event_id: event.map(|event| event.id.to_string()),
             key: dead.letter.key.map(|key| key.to_string()),
             attempts: dead.letter.attempts,
             at: timestamp(dead.letter.at_ms),

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use axum::Json;
 use backplane_store::{
     Connection, StoreError,
-    events::{self as stored, Dead, DeadLetterQuery, SubscriptionStatus},
+    events::{self as stored, Dead, DeadLetterQuery, Event, SubscriptionStatus},
 };
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +21,9 @@ use crate::{app::AppState, identity::trail::Caller, problem::ApiResult};
 const PAGE: usize = 100;
 /// Dead letters of one answer at most.
 const PAGE_MAX: usize = 500;
+
+/// Bytes of events that are read for one answer.
+const EVENT_BYTES_MAX: usize = 16 << 20;
 
 /// Which dead letters.
 #[derive(Debug, Deserialize)]
@@ -56,23 +59,27 @@ pub async fn list_dead_letters(
     let after = wanted.after.as_deref().map(parse_id).transpose()?;
     let after = after.map(|DeadLetterId { subscription, seq }| (subscription, seq));
     let query = DeadLetterQuery { subscription: wanted.subscription, after, limit: limit + 1 };
-    let (mut letters, subscriptions) =
-        app.events.read(move |connection| list(connection, query)).await.map_err(events_unavailable)?;
-    let more = letters.len() > limit;
+    let listed = app.events.read(move |connection| list(connection, query)).await.map_err(events_unavailable)?;
+    let Listed { mut letters, subscriptions, more } = listed;
+    let more = more || letters.len() > limit;
     letters.truncate(limit);
-    let next = letters.last().filter(|_| more).map(|dead| DeadLetterId::of(dead).to_string());
-    let managed = letters.into_iter().filter_map(|dead| {
+    let next = letters.last().filter(|_| more).map(|(dead, _)| DeadLetterId::of(dead).to_string());
+    let managed = letters.into_iter().filter_map(|(dead, event)| {
         let of = subscriptions.get(&dead.subscription).filter(|of| may_manage(&app, &caller, &of.pattern))?;
-        Some(DeadLetterView::new(dead, of))
+        Some(DeadLetterView::new(dead, event.as_ref(), of))
     });
     Ok(Json(DeadLetterPage { dead_letters: managed.collect(), next }))
 }
 
-/// Returns dead letters, and the subscriptions that they are of.
-fn list(
-    connection: &mut Connection,
-    query: DeadLetterQuery,
-) -> Result<(Vec<Dead>, HashMap<i64, SubscriptionStatus>), StoreError> {
+/// Dead letters with their events, and the subscriptions that they are of.
+struct Listed {
+    letters: Vec<(Dead, Option<Event>)>,
+    subscriptions: HashMap<i64, SubscriptionStatus>,
+    /// Whether there are more, because these are as long as a page may be.
+    more: bool,
+}
+
+fn list(connection: &mut Connection, query: DeadLetterQuery) -> Result<Listed, StoreError> {
     let letters = stored::list_dead_letters(connection, query)?;
     let mut subscriptions = HashMap::new();
     for dead in &letters {
@@ -81,5 +88,9 @@ fn list(
             subscriptions.extend(found.map(|status| (dead.subscription, status)));
         }
     }
-    Ok((letters, subscriptions))
+    let places: Vec<_> = letters.iter().map(|dead| dead.letter.seq).collect();
+    let found = stored::find_events(connection, &places, EVENT_BYTES_MAX)?;
+    let more = found.len() < letters.len();
+    let letters = letters.into_iter().zip(found).map(|(dead, (_, event))| (dead, event)).collect();
+    Ok(Listed { letters, subscriptions, more })
 }
