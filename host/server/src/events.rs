@@ -91,6 +91,8 @@ pub struct EventsParts {
     pub clock: Clock,
     /// How long an answer to a request that published is kept.
     pub reply_ttl: Duration,
+    /// Whether steps are committed after the effects that they belong to. Only a test wants that.
+    pub step_apart: bool,
 }
 
 impl Events {
@@ -99,7 +101,8 @@ impl Events {
     /// # Errors
     /// When the log cannot be read.
     pub async fn start(parts: EventsParts) -> Result<(Self, Delivering), StoreError> {
-        let EventsParts { store, live, feeding: Feeding { feed, heads, published }, clock, reply_ttl } = parts;
+        let EventsParts { store, live, feeding: Feeding { feed, heads, published }, clock, reply_ttl, step_apart } =
+            parts;
         let reading = Reading::new(Arc::clone(&store), OPERATOR_READS_MAX);
         heads.note(reading.read(stored::event_head).await?);
         let log = StoredEvents(Reading::new(Arc::clone(&store), DELIVERY_READS_MAX));
@@ -108,7 +111,7 @@ impl Events {
             ports: Ports {
                 log: Arc::new(log),
                 progress: Arc::new(StoredProgress(Arc::clone(&store))),
-                subscribers: Arc::new(LivePlugins(live)),
+                subscribers: Arc::new(LivePlugins { live, step_apart }),
             },
             published,
             clock: Arc::new(move || UnixMs(clock.now().as_millisecond())),

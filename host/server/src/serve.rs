@@ -118,6 +118,7 @@ impl Server {
             feeding,
             clock: Clock::SYSTEM,
             reply_ttl: config.state.idempotency_ttl,
+            step_apart: config.events.step_apart,
         })
         .await
         .map_err(StartError::Events)?;

@@ -88,7 +88,7 @@ impl Server {
     #[track_caller]
     pub(crate) fn subscription(&self, plugin: &str, pattern: &str) -> Value {
         let list = self.get("/api/subscriptions").json();
-        let entries = list.as_array().or_else(|| list["subscriptions"].as_array()).expect("a list");
+        let entries = list["subscriptions"].as_array().expect("a list");
         let found = entries.iter().find(|entry| entry["plugin"] == plugin && entry["pattern"] == pattern);
         found.unwrap_or_else(|| panic!("no subscription of {plugin} to {pattern} in {list}")).clone()
     }
@@ -103,6 +103,6 @@ impl Server {
     #[track_caller]
     pub(crate) fn dead_letters(&self) -> Vec<Value> {
         let list = self.get("/api/dead-letters").json();
-        list.as_array().or_else(|| list["dead_letters"].as_array()).expect("a list").clone()
+        list["dead_letters"].as_array().expect("a list").clone()
     }
 }

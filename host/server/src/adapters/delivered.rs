@@ -1,12 +1,16 @@
 //! The state of a plugin for one delivery of events, and for one run of a schedule: what the handler wrote is committed
 //! together with the step that says so.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    future::ready,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use backplane_events::{Conclusion, Delivery, ScheduleStep};
 use backplane_runtime::keyspace::{
     BoxFuture, CommitError, Handled, Keyspace, Outcome, Snapshot, StateUnavailable, Transaction,
 };
+use backplane_store::Commit;
 
 use super::{PluginState, translate_events};
 
@@ -14,6 +18,8 @@ use super::{PluginState, translate_events};
 pub(super) struct Delivered {
     state: Arc<PluginState>,
     delivery: Arc<Delivery>,
+    /// Whether the step is committed after the effects. Only a test wants that.
+    step_apart: bool,
     /// Of the last commit.
     conclusion: Mutex<Option<Conclusion>>,
 }
@@ -28,8 +34,8 @@ fn other_outcome() -> CommitError {
 }
 
 impl Delivered {
-    pub(super) fn new(state: Arc<PluginState>, delivery: Arc<Delivery>) -> Self {
-        Self { state, delivery, conclusion: Mutex::default() }
+    pub(super) fn new(state: Arc<PluginState>, delivery: Arc<Delivery>, step_apart: bool) -> Self {
+        Self { state, delivery, step_apart, conclusion: Mutex::default() }
     }
 
     /// Returns what the last commit said of the delivery.
@@ -42,6 +48,25 @@ impl Delivered {
         let conclusion = self.delivery.conclude(handled.count, failure, handled.took);
         *self.conclusion.lock().unwrap_or_else(PoisonError::into_inner) = Some(conclusion.clone());
         conclusion
+    }
+
+    /// Commits the effects, and then the step: whoever is killed in between has them twice.
+    fn commit_apart(
+        &self,
+        transaction: Transaction,
+        outcome: Outcome<'_>,
+    ) -> BoxFuture<'static, Result<(), CommitError>> {
+        let Outcome::Handled(handled) = outcome else { return Box::pin(ready(Err(other_outcome()))) };
+        let step = translate_events::step(self.conclude(handled).step);
+        let (effects, state) = (self.state.submit(transaction, |_| Ok(())), Arc::clone(&self.state));
+        Box::pin(async move {
+            effects.await?;
+            let complete = |commit: &mut Commit| {
+                commit.step = Some(step);
+                Ok(())
+            };
+            state.submit(Transaction::default(), complete).await
+        })
     }
 }
 
@@ -59,6 +84,9 @@ impl Keyspace for Delivered {
     }
 
     fn commit(&self, transaction: Transaction, outcome: Outcome<'_>) -> BoxFuture<'static, Result<(), CommitError>> {
+        if self.step_apart {
+            return self.commit_apart(transaction, outcome);
+        }
         self.state.submit(transaction, |commit| {
             let Outcome::Handled(handled) = outcome else { return Err(other_outcome()) };
             commit.step = Some(translate_events::step(self.conclude(handled).step));

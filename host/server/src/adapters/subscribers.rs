@@ -23,19 +23,26 @@ use crate::{live::Live, middleware::request_id::RequestId, problem::Chain};
 const REPEATED_FOR: u32 = 4;
 
 /// Hands events and runs of schedules to the plugins that are live.
-pub struct LivePlugins(pub Arc<Live>);
+pub struct LivePlugins {
+    /// Which ones are live.
+    pub live: Arc<Live>,
+    /// Whether steps are committed after the effects that they belong to.
+    pub step_apart: bool,
+}
 
 /// A plugin that is live.
 struct Found {
     generation: Arc<Generation>,
     state: Arc<PluginState>,
+    step_apart: bool,
 }
 
 impl LivePlugins {
     fn find(&self, plugin: &str) -> Option<Found> {
-        let snapshot = self.0.snapshot();
+        let snapshot = self.live.snapshot();
         let mounted = &snapshot.plugins.get(plugin)?.mounted;
-        Some(Found { generation: Arc::clone(&mounted.generation), state: Arc::clone(&mounted.state) })
+        let (generation, state) = (Arc::clone(&mounted.generation), Arc::clone(&mounted.state));
+        Some(Found { generation, state, step_apart: self.step_apart })
     }
 }
 
@@ -66,7 +73,7 @@ impl Found {
             return Settled::Postponed;
         };
         let events = delivery.items.iter().map(|item| translate_events::to_guest(item, index)).collect();
-        let delivered = Arc::new(Delivered::new(self.state, Arc::clone(&delivery)));
+        let delivered = Arc::new(Delivered::new(self.state, Arc::clone(&delivery), self.step_apart));
         let call = call(&self.generation, Arc::<Delivered>::clone(&delivered));
         let request_id = call.request_id.clone();
         let ended = self.generation.handle_events(events, call).await;

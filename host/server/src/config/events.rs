@@ -19,6 +19,9 @@ pub struct EventsConfig {
     pub streams_max: u32,
     /// Streams of one caller. Default 8.
     pub streams_per_caller_max: u32,
+    /// Whether a subscriber's step is committed after its effects instead of with them. It exists only where debug
+    /// assertions do, for the test that shows what comes of that.
+    pub step_apart: bool,
     /// Who may publish, read and manage events over HTTP.
     pub access: EventsAccess,
 }
@@ -32,6 +35,7 @@ impl Default for EventsConfig {
             bytes_per_source_max: 1 << 30,
             streams_max: 1024,
             streams_per_caller_max: 8,
+            step_apart: false,
             access: EventsAccess::default(),
         }
     }
@@ -62,6 +66,7 @@ impl EventsConfig {
                 default.streams_per_caller_max,
                 1..=STREAMS_MAX,
             ),
+            step_apart: cfg!(debug_assertions) && events.get("step_apart", default.step_apart),
             access: EventsAccess::read(&mut events),
         };
         // A log that is full before anything may be deleted would stay full.
