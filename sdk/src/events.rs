@@ -58,7 +58,8 @@ pub use topic::{Topic, topic};
 pub use crate::bindings::http::backplane::plugin::events::NewEvent;
 use crate::host;
 
-/// Publishes an event, and returns its id: unique in the host, and growing with time (UUID version 7).
+/// Publishes an event, and returns its id: unique in the host, and growing with time (UUID version 7). Ids of the same
+/// millisecond are in no order.
 ///
 /// A [`Topic`] publishes in one step what needs no `NewEvent`.
 ///
