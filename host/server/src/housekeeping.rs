@@ -42,7 +42,7 @@ pub async fn run(app: Arc<App>) {
             // The writer says why, and the readiness too.
             tracing::debug!(error = Chain(error).to_string(), "nothing that expired was deleted");
         }
-        pause = pause_after(pause, collected);
+        pause = pause_after(pause, collected.as_ref());
         if !all_open {
             pause = pause.min(PAUSE_MIN);
         }
@@ -65,7 +65,7 @@ async fn collect(app: &App, retention: &mut Retention) -> Result<Round, StoreErr
     Ok(Round { rows, more: more || events.more })
 }
 
-fn pause_after(pause: Duration, round: Result<Round, StoreError>) -> Duration {
+fn pause_after(pause: Duration, round: Result<&Round, &StoreError>) -> Duration {
     match round {
         Ok(Round { more: true, .. }) => PAUSE_BETWEEN_STEPS,
         Ok(Round { rows: 1.., .. }) => PAUSE_MIN,
@@ -103,14 +103,14 @@ mod tests {
     #[test]
     fn works_in_small_steps_and_sleeps_longer_and_longer() {
         let deleted = |rows, more| Ok(Round { rows, more });
-        assert_eq!(pause_after(PAUSE_MAX, deleted(500, true)), PAUSE_BETWEEN_STEPS);
-        assert_eq!(pause_after(PAUSE_BETWEEN_STEPS, deleted(3, false)), PAUSE_MIN);
+        assert_eq!(pause_after(PAUSE_MAX, deleted(500, true).as_ref()), PAUSE_BETWEEN_STEPS);
+        assert_eq!(pause_after(PAUSE_BETWEEN_STEPS, deleted(3, false).as_ref()), PAUSE_MIN);
         let mut pause = PAUSE_BETWEEN_STEPS;
         let pauses = [0; 8].map(|rows| {
-            pause = pause_after(pause, deleted(rows, false));
+            pause = pause_after(pause, deleted(rows, false).as_ref());
             pause.as_secs()
         });
         assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 60, 60]);
-        assert_eq!(pause_after(PAUSE_MIN, Err(StoreError::Busy)), 2 * PAUSE_MIN);
+        assert_eq!(pause_after(PAUSE_MIN, Err(&StoreError::Busy)), 2 * PAUSE_MIN);
     }
 }

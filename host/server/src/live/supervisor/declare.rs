@@ -29,7 +29,8 @@ impl Supervisor {
             let (before, now) = (declaration(current, plugin), &mounted.declaration);
             let is_same = before.as_ref().is_some_and(|before| Arc::ptr_eq(before, now));
             let was_empty = before.is_none_or(|before| before.is_empty());
-            if !is_same && !(was_empty && now.is_empty()) {
+            let stays_empty = was_empty && now.is_empty();
+            if !is_same && !stays_empty {
                 wait(self.app.events.declare(plugin.as_str(), now))?;
             }
         }
