@@ -13,6 +13,7 @@ mod events_ledger {
 
     const COUNTS: kv::Bucket = kv::bucket("counts");
     const VIOLATIONS: kv::Bucket = kv::bucket("violations");
+    const RETRIED: kv::Bucket = kv::bucket("retried");
 
     /// How long each event takes, in milliseconds. A test changes the digits in the built component.
     const SLOWNESS: &str = "slowness 0000 ms";
@@ -47,6 +48,8 @@ mod events_ledger {
     struct Report {
         counts: BTreeMap<String, Count>,
         violations: BTreeMap<String, String>,
+        /// How many of the counted events had failed before.
+        retried: u64,
     }
 
     /// Counts what publishers publish.
@@ -85,7 +88,7 @@ mod events_ledger {
             let entry = entry?;
             violations.insert(entry.key, entry.value);
         }
-        Ok(Json(Report { counts, violations }))
+        Ok(Json(Report { counts, violations, retried: RETRIED.get_json("all")?.unwrap_or_default() }))
     }
 
     fn take(who: &str, event: &Event<Entry>) -> Result<()> {
@@ -96,6 +99,9 @@ mod events_ledger {
             VIOLATIONS.set_text(&format!("{key}/{number}/{}", seen + 1), &format!("{number} came after {last}"))?;
         }
         COUNTS.set_json(&key, &Count { seen: seen + 1, last: number })?;
+        if event.attempt > 1 {
+            RETRIED.increment("all", 1)?;
+        }
         Ok(())
     }
 

@@ -17,6 +17,8 @@ pub(crate) struct Counted {
     pub(crate) counts: BTreeMap<String, Count>,
     /// What came and should not have: twice, not at all, or in another order.
     pub(crate) violations: BTreeMap<String, String>,
+    /// How many of the counted events had failed before.
+    pub(crate) retried: u64,
 }
 
 /// What a ledger knows of one key.
@@ -32,7 +34,24 @@ impl Counted {
     /// Returns what a ledger that makes no mistake counts of so many events of each key.
     pub(crate) fn all_of(published: impl IntoIterator<Item = (String, u64)>) -> Self {
         let counts = published.into_iter().map(|(key, number)| (key, Count { seen: number, last: number }));
-        Self { counts: counts.collect(), violations: BTreeMap::new() }
+        Self { counts: counts.collect(), ..Self::default() }
+    }
+
+    /// Checks that everything was counted once, and returns how many of the events had failed before.
+    #[track_caller]
+    pub(crate) fn check(self, expected: &Self) -> u64 {
+        let retried = self.retried;
+        assert_eq!(&Self { retried: expected.retried, ..self }, expected);
+        retried
+    }
+
+    /// Returns whether an event was counted that had been counted before.
+    pub(crate) fn has_doubled(&self) -> bool {
+        let numbers = |violation: &String| {
+            let (number, last) = violation.split_once(" came after ")?;
+            Some(number.parse::<u64>().ok()? <= last.parse().ok()?)
+        };
+        self.violations.values().any(|violation| numbers(violation) == Some(true))
     }
 
     /// Returns how many events were counted.

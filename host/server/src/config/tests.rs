@@ -46,7 +46,9 @@ fn the_documented_file_is_the_default_and_names_every_key() {
         .collect();
     let (config, settings) = Config::load_with_settings(sources(&uncommented, &[], &[])).expect("the file is right");
     assert_eq!(config, Config::default());
-    let missing: Vec<_> = settings.iter().filter(|s| s.origin == Origin::Default).map(|s| &s.key).collect();
+    // A debug build has one more, for a proof that has to fail with it.
+    let documented = settings.iter().filter(|setting| setting.key != "events.step_apart");
+    let missing: Vec<_> = documented.filter(|s| s.origin == Origin::Default).map(|s| &s.key).collect();
     assert!(missing.is_empty(), "not in templates/backplane.toml: {missing:?}");
 }
 

@@ -109,7 +109,7 @@ mod tests {
         assert_eq!((&*x.handler, x.missed), ("x", Missed::Skip));
         assert_eq!(
             (&*y.handler, y.missed, y.timing.to_string()),
-            ("y", Missed::Once, "cron 0 3 * * * Europe/Berlin".into())
+            ("y", Missed::Once, "cron 0 3 * * * in Europe/Berlin".into())
         );
     }
 
