@@ -242,7 +242,10 @@ impl Running {
                 let declared = self.declare(&plugin, &subscriptions, schedules, now);
                 let _ = done.send(declared);
             }
-            Command::Reload(name) => self.dispatcher.reload(&name, now),
+            Command::Reload(name, heard) => {
+                self.dispatcher.reload(&name, now);
+                let _ = heard.send(());
+            }
             Command::Subscriptions(answer) => {
                 let _ = answer.send(self.dispatcher.views());
             }

@@ -20,7 +20,7 @@ pub(super) enum Command {
         schedules: Vec<ScheduleSpec>,
         done: oneshot::Sender<Result<(), DeclareError>>,
     },
-    Reload(SubscriptionName),
+    Reload(SubscriptionName, oneshot::Sender<()>),
     Subscriptions(oneshot::Sender<Vec<SubscriptionView>>),
     Schedules(oneshot::Sender<Vec<ScheduleView>>),
     RunNow(ScheduleName, oneshot::Sender<Result<(), RunNowError>>),
@@ -72,12 +72,13 @@ impl EventsHandle {
     }
 
     /// Says that the store holds another progress of a subscription than before: it was paused, resumed or replayed, or
-    /// a dead letter of it is to be retried. What is on its way ends first.
+    /// a dead letter of it is to be retried. What is on its way ends first. On return, nothing else begins by what was
+    /// before.
     ///
     /// # Errors
     /// When the driver has ended.
     pub async fn reload(&self, name: SubscriptionName) -> Result<(), Gone> {
-        self.commands.send(Command::Reload(name)).await.map_err(|_closed| Gone)
+        self.ask(|heard| Command::Reload(name, heard)).await
     }
 
     /// Returns every subscription, by name.
@@ -123,7 +124,7 @@ impl std::fmt::Debug for Command {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Declare { .. } => "Declare",
-            Self::Reload(_) => "Reload",
+            Self::Reload(..) => "Reload",
             Self::Subscriptions(_) => "Subscriptions",
             Self::Schedules(_) => "Schedules",
             Self::RunNow(..) => "RunNow",

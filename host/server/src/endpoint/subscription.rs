@@ -52,7 +52,9 @@ impl SubscriptionView {
 
     /// Joins what the store knows with what the driver does.
     pub(super) fn new(row: SubscriptionStatus, delivering: &[Delivering]) -> Self {
-        let delivering = delivering.iter().find(|view| view.id.is_some_and(|id| id.0 == row.id));
+        // By name: the driver has no number for one that it is about to read anew.
+        let is_row = |view: &&Delivering| *view.name.plugin == *row.plugin && view.name.pattern.as_str() == row.pattern;
+        let delivering = delivering.iter().find(is_row);
         Self {
             id: row.id,
             plugin: row.plugin,
