@@ -12,6 +12,7 @@ pub mod event_rights;
 pub mod events;
 pub mod folder;
 pub mod follow;
+pub mod grpc;
 pub mod housekeeping;
 pub mod identity;
 pub mod limits;

@@ -4,6 +4,7 @@
 //! next one, on the side, and publishes it with one atomic swap. So a request sees all of a change or nothing
 //! of it.
 
+mod decision;
 mod load;
 mod snapshot;
 mod supervisor;
@@ -16,15 +17,17 @@ use std::sync::{
 
 use arc_swap::{ArcSwap, Guard};
 use backplane_runtime::{ContentHash, PluginName};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
+use self::decision::Progress;
 pub(crate) use self::load::{AttemptError, mount_of, settings_of};
 pub use self::{
+    decision::Decision,
     snapshot::{Draining, FailedFile, LivePlugin, LoadingFile, Snapshot},
     supervisor::Supervisor,
     view::{PluginState, PluginView, RouteView},
 };
-use crate::dispatch::RouteTable;
+use crate::{dispatch::RouteTable, folder::FileName};
 
 /// Requests of operators that wait for the supervisor at the same time.
 const COMMANDS_MAX: usize = 16;
@@ -34,6 +37,8 @@ const COMMANDS_MAX: usize = 16;
 pub struct Live {
     snapshot: ArcSwap<Snapshot>,
     ready: AtomicBool,
+    /// Moves with every new snapshot.
+    revision: watch::Sender<u64>,
     commands: mpsc::Sender<Command>,
 }
 
@@ -47,6 +52,8 @@ pub(crate) enum Command {
         to: Option<ContentHash>,
         reply: oneshot::Sender<Result<(), RollBackError>>,
     },
+    /// Say how far it is with a file; `None` for one that it does not know.
+    Look { file: FileName, reply: oneshot::Sender<Option<Progress>> },
 }
 
 /// Why a plugin was not rolled back. It serves as before.
@@ -76,7 +83,8 @@ impl Live {
     /// Makes a registry without plugins, and the supervisor's end of it.
     pub(crate) fn new() -> (Arc<Self>, mpsc::Receiver<Command>) {
         let (commands, receiver) = mpsc::channel(COMMANDS_MAX);
-        let live = Self { snapshot: ArcSwap::default(), ready: AtomicBool::new(false), commands };
+        let (snapshot, ready) = (ArcSwap::default(), AtomicBool::new(false));
+        let live = Self { snapshot, ready, revision: watch::Sender::new(0), commands };
         (Arc::new(live), receiver)
     }
 
@@ -95,6 +103,11 @@ impl Live {
         self.ready.load(Ordering::Acquire)
     }
 
+    /// Says when there is a new snapshot, or the host became ready.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.revision.subscribe()
+    }
+
     /// Makes an earlier version of a plugin the live one. Calls in flight finish on the version that they
     /// started with.
     ///
@@ -109,10 +122,12 @@ impl Live {
 
     fn publish(&self, snapshot: Snapshot) {
         self.snapshot.store(Arc::new(snapshot));
+        self.revision.send_modify(|revision| *revision += 1);
     }
 
     fn set_ready(&self) {
         self.ready.store(true, Ordering::Release);
+        self.revision.send_modify(|revision| *revision += 1);
     }
 }
 

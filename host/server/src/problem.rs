@@ -141,6 +141,12 @@ impl ApiError {
         &self.detail
     }
 
+    /// Returns when to try again, where that is said.
+    pub fn retry_after(&self) -> Option<Duration> {
+        let (_, value) = self.headers.iter().find(|(name, _)| *name == RETRY_AFTER)?;
+        Some(Duration::from_secs(value.to_str().ok()?.parse().ok()?))
+    }
+
     /// Returns the document as JSON.
     fn document(&self, request_id: &str) -> Vec<u8> {
         let document = Document {
@@ -159,7 +165,7 @@ impl ApiError {
     }
 
     /// Writes the reason to the log, if there is one.
-    fn log(&self, request_id: &str) {
+    pub(crate) fn log(&self, request_id: &str) {
         let Some(source) = &self.source else { return };
         let (code, status, error) = (self.code(), self.status.as_u16(), Chain(source.as_ref()).to_string());
         match self.status {

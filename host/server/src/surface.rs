@@ -1,7 +1,7 @@
-//! Where a request goes: to the host's own routes or to a plugin.
+//! Where a request goes: to the host's gRPC services, to its own routes or to a plugin.
 //!
-//! The first segment of the path decides, before any router looks at it, so that plugin traffic pays for
-//! nothing else.
+//! The content type decides first, and then the first segment of the path, before any router looks at it, so that plugin
+//! traffic pays for nothing else.
 
 use std::{
     convert::Infallible,
@@ -23,6 +23,7 @@ use crate::{
     app::{App, AppState},
     config::RESERVED_SEGMENTS,
     dispatch::dispatch,
+    grpc::{Grpc, Protocol, protocol_of},
     problem::{ApiError, ApiResult, codes, name_methods},
     router::router,
 };
@@ -32,12 +33,14 @@ use crate::{
 pub struct Surface {
     app: Arc<App>,
     router: Router,
+    grpc: Arc<Grpc>,
 }
 
 impl Surface {
-    /// Joins the host's router with dispatch.
+    /// Joins the host's router with its gRPC services and with dispatch.
     pub fn new(app: Arc<App>) -> Self {
-        Self { router: router(AppState(Arc::clone(&app))), app }
+        let (router, grpc) = (router(AppState(Arc::clone(&app))), Arc::new(Grpc::new(Arc::clone(&app))));
+        Self { app, router, grpc }
     }
 }
 
@@ -53,6 +56,14 @@ impl Service<Request<Incoming>> for Surface {
     fn call(&mut self, request: Request<Incoming>) -> Self::Future {
         if let Err(error) = require_host(&request) {
             return Box::pin(ready(Ok(error.into_response())));
+        }
+        match protocol_of(&request) {
+            Ok(Protocol::Http) => {}
+            Ok(Protocol::Grpc) => {
+                let answer = Arc::clone(&self.grpc).answer(request);
+                return Box::pin(async move { Ok(answer.await) });
+            }
+            Err(error) => return Box::pin(ready(Ok(error.into_response()))),
         }
         if belongs_to_host(request.uri().path()) {
             let answer = self.router.call(request);

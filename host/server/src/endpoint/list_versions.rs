@@ -14,15 +14,15 @@ use crate::{
 #[derive(Debug, Serialize)]
 pub struct VersionView {
     /// SHA-256 of the component: what a rollback names.
-    hash: ContentHash,
+    pub(crate) hash: ContentHash,
     /// By its manifest.
-    version: String,
+    pub(crate) version: String,
     /// Name of the file that it came in.
-    file: String,
+    pub(crate) file: String,
     /// When it last went live.
-    loaded_at: Timestamp,
+    pub(crate) loaded_at: Timestamp,
     /// Whether it takes the calls now.
-    live: bool,
+    pub(crate) live: bool,
 }
 
 /// Lists the versions that are kept, at most five, the latest deployment first.

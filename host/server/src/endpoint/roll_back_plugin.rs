@@ -9,7 +9,7 @@ use crate::{
     identity::trail::{self, Attempt},
     live::{PluginView, RollBackError},
     middleware::read_body::read_body,
-    problem::{ApiError, ApiResult, Chain, codes},
+    problem::{ApiError, ApiResult, codes},
 };
 
 /// Longest body in bytes.
@@ -39,24 +39,23 @@ pub async fn roll_back_plugin(
     attempt.aim_at(&name);
     let body = read_body(body, BODY_BYTES_MAX, app.config.http.body_timeout).await?;
     let wanted = parse_body(&body)?;
-    let plugin = PluginName::new(&name).map_err(|_| refuse(RollBackError::UnknownPlugin))?;
-    app.live.roll_back(plugin, wanted.hash).await.map_err(refuse)?;
-    let view = app.live.snapshot().view(&name);
-    note(&app, &attempt, view.as_ref()).await;
-    view.map(Json).ok_or_else(|| refuse(RollBackError::UnknownPlugin))
+    Ok(Json(roll_back(&app, &attempt, &name, wanted.hash).await?))
 }
 
-/// Writes a rollback into the audit trail. It has happened: the store can only be late.
-async fn note(app: &AppState, attempt: &Attempt, now_live: Option<&PluginView>) {
-    let hash = now_live.and_then(|view| view.hash.as_ref()).map(|hash| format!("hash: {hash}")).unwrap_or_default();
-    let entry = trail::with_detail(attempt.entry(trail::OK, app.clock.unix_ms()), hash);
-    if let Err(error) = app.store.write(move |connection| trail::append(connection, entry)).await {
-        tracing::warn!(
-            error = Chain(&error).to_string(),
-            plugin = attempt.target(),
-            "a rollback is not in the audit trail"
-        );
-    }
+/// Does it, whatever surface it was asked on.
+pub async fn roll_back(
+    app: &AppState,
+    attempt: &Attempt,
+    name: &str,
+    hash: Option<ContentHash>,
+) -> ApiResult<PluginView> {
+    attempt.aim_at(name);
+    let plugin = PluginName::new(name).map_err(|_| refuse(RollBackError::UnknownPlugin))?;
+    app.live.roll_back(plugin, hash).await.map_err(refuse)?;
+    let view = app.live.snapshot().view(name);
+    let hash = view.as_ref().and_then(|view| view.hash.as_ref());
+    trail::note(app, attempt, hash.map(|hash| format!("hash: {hash}")).unwrap_or_default()).await;
+    view.ok_or_else(|| refuse(RollBackError::UnknownPlugin))
 }
 
 fn parse_body(body: &[u8]) -> ApiResult<RollBack> {

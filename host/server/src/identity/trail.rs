@@ -23,9 +23,10 @@ use backplane_store::{
 use http::{Extensions, Method, request::Parts};
 
 use crate::{
+    app::App,
     listen::address_of,
     middleware::request_id::RequestId,
-    problem::{ApiError, ApiResult},
+    problem::{ApiError, ApiResult, Chain},
 };
 
 /// The result of what succeeded.
@@ -115,6 +116,11 @@ impl Attempt {
         Some(Self { caller, origin, action, target: Arc::default() })
     }
 
+    /// Makes the change that `action` names.
+    pub fn named(action: &'static str, caller: Arc<Principal>, origin: Origin) -> Self {
+        Self { caller, origin, action: Cow::Borrowed(action), target: Arc::default() }
+    }
+
     /// Says what is to be changed.
     pub fn aim_at(&self, target: &str) {
         self.target.get_or_init(|| target.to_owned());
@@ -138,6 +144,15 @@ impl Attempt {
 /// Adds what else is worth knowing to an entry.
 pub fn with_detail(entry: NewEntry, detail: String) -> NewEntry {
     NewEntry { detail: Some(detail).filter(|detail| !detail.is_empty()), ..entry }
+}
+
+/// Writes a change into the trail that is no transaction of the store. It has happened: the entry can only be late.
+pub async fn note(app: &App, attempt: &Attempt, detail: String) {
+    let entry = with_detail(attempt.entry(OK, app.clock.unix_ms()), detail);
+    if let Err(error) = app.store.write(move |connection| append(connection, entry)).await {
+        let (error, target) = (Chain(&error).to_string(), attempt.target());
+        tracing::warn!(error, target, action = &*attempt.action, "a change is not in the audit trail");
+    }
 }
 
 /// A change that is not in the list is called by its method and path: nothing goes unnoticed.

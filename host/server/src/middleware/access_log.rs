@@ -1,6 +1,10 @@
 //! One log line for a request, under the target `access`.
 //!
+//! That of a gRPC call is written when its answer has ended, because its status comes last.
+//!
 //! The query is left out: it may hold what a log should not.
+
+mod call;
 
 use std::{
     convert::Infallible,
@@ -18,7 +22,7 @@ use tokio::time::Instant;
 use tower::{Layer, Service};
 
 use super::request_id::RequestId;
-use crate::{config::AccessLog, listen::Peer};
+use crate::{config::AccessLog, grpc::is_grpc, listen::Peer};
 
 /// Who called, for the line about the request: an extension of the response.
 #[derive(Clone)]
@@ -28,6 +32,13 @@ impl LoggedCaller {
     /// Notes who called if there will be a line.
     pub fn note(response: &mut Response, caller: Arc<Principal>, mode: AccessLog) {
         if is_logged(mode, response.status()) {
+            response.extensions_mut().insert(Self(caller));
+        }
+    }
+
+    /// Notes who called if there may be a line: nobody knows yet how the call ends.
+    pub fn note_call(response: &mut Response, caller: Arc<Principal>, mode: AccessLog) {
+        if mode != AccessLog::Off {
             response.extensions_mut().insert(Self(caller));
         }
     }
@@ -112,9 +123,13 @@ impl<F: Future<Output = Result<Response, Infallible>>> Future for ResponseFuture
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let Ok(mut response) = ready!(this.inner.poll(context));
-        if let Some(entry) = this.entry.take().filter(|_| is_logged(*this.mode, response.status())) {
+        let Some(entry) = this.entry.take() else { return Poll::Ready(Ok(response)) };
+        if is_grpc(response.status(), response.headers()) {
+            return Poll::Ready(Ok(call::log_at_end(response, entry, *this.mode)));
+        }
+        if is_logged(*this.mode, response.status()) {
             let caller = response.extensions_mut().remove::<LoggedCaller>();
-            entry.log(response.status(), caller.as_ref());
+            entry.log(response.status(), None, caller.as_ref());
         }
         Poll::Ready(Ok(response))
     }
@@ -131,13 +146,13 @@ impl Entry {
         }
     }
 
-    fn log(&self, status: StatusCode, caller: Option<&LoggedCaller>) {
+    fn log(&self, status: StatusCode, grpc_status: Option<i32>, caller: Option<&LoggedCaller>) {
         // Whole microseconds: more digits would be noise.
         let duration_ms = self.started.elapsed().as_micros() as f64 / 1e3;
         let request_id = self.id.as_ref().map(RequestId::as_str);
         let peer = self.peer.map(tracing::field::display);
         let subject = caller.map(|LoggedCaller(caller)| caller.subject());
         let (method, path, status) = (self.method.as_str(), self.uri.path(), status.as_u16());
-        tracing::info!(target: "access", request_id, peer, subject, method, path, status, duration_ms, "request");
+        tracing::info!(target: "access", request_id, peer, subject, method, path, status, grpc_status, duration_ms, "request");
     }
 }

@@ -87,7 +87,7 @@ async fn answer(
 }
 
 /// Writes down what a known caller was not allowed, or could not do.
-async fn note_refusal(app: &App, attempt: Option<&Attempt>, refusal: &ApiError) {
+pub(crate) async fn note_refusal(app: &App, attempt: Option<&Attempt>, refusal: &ApiError) {
     let Some(attempt) = attempt else { return };
     let entry = attempt.entry(refusal.code(), app.clock.unix_ms());
     if let Err(error) = app.store.write(move |connection| trail::append(connection, entry)).await {

@@ -70,6 +70,7 @@ codes! {
     PLUGIN_FAILED = "plugin_failed", INTERNAL_SERVER_ERROR, "The plugin failed";
     PLUGIN_INVALID_RESPONSE = "plugin_invalid_response", INTERNAL_SERVER_ERROR, "The plugin's response is not valid";
     PLUGIN_OUT_OF_MEMORY = "plugin_out_of_memory", INTERNAL_SERVER_ERROR, "The plugin reached its memory limit";
+    UNKNOWN_METHOD = "unknown_method", NOT_IMPLEMENTED, "No such method";
     PLUGIN_BUSY = "plugin_busy", SERVICE_UNAVAILABLE, "The plugin has no free place";
     STATE_UNAVAILABLE = "state_unavailable", SERVICE_UNAVAILABLE, "The plugin's state cannot be read or written";
     STORE_BUSY = "store_busy", SERVICE_UNAVAILABLE, "Too many writes are waiting";
@@ -81,9 +82,13 @@ codes! {
     EVENTS_UNAVAILABLE = "events_unavailable", SERVICE_UNAVAILABLE, "Events cannot be read or written";
     STREAMS_BUSY = "streams_busy", SERVICE_UNAVAILABLE, "As many follow as may";
     SCHEDULES_BUSY = "schedules_busy", SERVICE_UNAVAILABLE, "As many schedules run as may";
+    UPLOADS_BUSY = "uploads_busy", SERVICE_UNAVAILABLE, "As many components are received as may";
+    FOLDER_UNAVAILABLE = "folder_unavailable", SERVICE_UNAVAILABLE, "The plugin folder cannot be changed";
     STARTING = "starting", SERVICE_UNAVAILABLE, "The server is starting";
     SHUTTING_DOWN = "shutting_down", SERVICE_UNAVAILABLE, "The server is shutting down";
     PLUGIN_TIMEOUT = "plugin_timeout", GATEWAY_TIMEOUT, "The plugin reached its time limit";
+    DEADLINE_EXCEEDED = "deadline_exceeded", GATEWAY_TIMEOUT, "The caller's time is over";
+    HTTP2_REQUIRED = "http2_required", HTTP_VERSION_NOT_SUPPORTED, "HTTP/2 is needed";
     QUOTA_EXCEEDED = "quota_exceeded", INSUFFICIENT_STORAGE, "The plugin keeps as much as it may";
     EVENT_LOG_FULL = "event_log_full", INSUFFICIENT_STORAGE, "The event log is as long as it may be";
 }

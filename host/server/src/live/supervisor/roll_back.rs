@@ -1,4 +1,4 @@
-//! An operator's choice of an earlier version.
+//! What operators ask for: an earlier version, or how far a file is.
 
 use backplane_runtime::{ContentHash, PluginName};
 
@@ -7,13 +7,22 @@ use crate::{
     folder::FileName,
     live::{
         Command, RollBackError,
+        decision::Progress,
         load::{Attempt, Candidate, Purpose},
     },
 };
 
 impl Supervisor {
     pub(super) fn obey(&mut self, command: Command) {
-        let Command::RollBack { plugin, to, reply } = command;
+        let (plugin, to, reply) = match command {
+            Command::RollBack { plugin, to, reply } => (plugin, to, reply),
+            Command::Look { file, reply } => {
+                let known = self.files.get(&file);
+                let progress = known.map(|known| Progress { hash: known.hash, is_loading: known.loading.is_some() });
+                let _gone = reply.send(progress);
+                return;
+            }
+        };
         match self.prepare_roll_back(&plugin, to) {
             Ok((file, candidate)) => {
                 let hash = self.files.get(&file).and_then(|known| known.hash);

@@ -1,0 +1,83 @@
+//! gRPC on the port of HTTP: the host's own services.
+//!
+//! [`surface`](crate::surface) hands over what says `application/grpc`, before anything is routed. From here on a call
+//! goes the way of a request: the method is looked up, then it is asked who calls, whether they may, and whether they
+//! come too often; then its service answers, until the caller's deadline or the method's own. tonic knows the framing
+//! and the messages; connections are the host's own, so that all that bounds them bounds gRPC too.
+//!
+//! The services call what the endpoints of HTTP call, and an [`ApiError`] becomes a status in one place: [`status`].
+//! This module does not know plugins' routes.
+
+mod deadline;
+mod entry;
+mod guard;
+mod health;
+mod methods;
+mod pb;
+mod plugins;
+mod reflection;
+mod status;
+mod streams;
+
+use std::sync::Arc;
+
+use axum::{Router, response::Response};
+use http::Request;
+use hyper::body::Incoming;
+use tonic::{codec::CompressionEncoding::Gzip, service::Routes};
+use tonic_health::pb::health_server::HealthServer;
+use tonic_reflection::pb::{
+    v1::server_reflection_server::ServerReflectionServer as ReflectionV1,
+    v1alpha::server_reflection_server::ServerReflectionServer as ReflectionV1Alpha,
+};
+
+pub(crate) use self::entry::{Protocol, is_grpc, protocol_of};
+use self::{
+    health::Health, pb::plugins_server::PluginsServer, plugins::Plugins, reflection::Reflection, streams::Streams,
+};
+use crate::app::App;
+
+/// Longest message that a caller may send, unless its method says otherwise, after decompression.
+const MESSAGE_BYTES_MAX: usize = 4 << 20;
+/// Longest message to or from what anybody may call.
+const SMALL_MESSAGE_BYTES_MAX: usize = 64 << 10;
+
+/// The host's services.
+pub(crate) struct Grpc {
+    app: Arc<App>,
+    services: Router,
+}
+
+impl Grpc {
+    pub(crate) fn new(app: Arc<App>) -> Self {
+        let streams = Streams::default();
+        let plugins = PluginsServer::new(Plugins::new(Arc::clone(&app), streams.clone()))
+            .accept_compressed(Gzip)
+            .send_compressed(Gzip)
+            .max_decoding_message_size(MESSAGE_BYTES_MAX)
+            .max_encoding_message_size(usize::MAX);
+        let health = HealthServer::new(Health::new(Arc::clone(&app), streams.clone()))
+            .max_decoding_message_size(SMALL_MESSAGE_BYTES_MAX);
+        let reflection = Reflection::new(streams);
+        let reflection_v1 = ReflectionV1::new(reflection.clone())
+            .accept_compressed(Gzip)
+            .send_compressed(Gzip)
+            .max_decoding_message_size(SMALL_MESSAGE_BYTES_MAX);
+        let reflection_v1alpha = ReflectionV1Alpha::new(reflection)
+            .accept_compressed(Gzip)
+            .send_compressed(Gzip)
+            .max_decoding_message_size(SMALL_MESSAGE_BYTES_MAX);
+        let services = Routes::new(plugins)
+            .add_service(health)
+            .add_service(reflection_v1)
+            .add_service(reflection_v1alpha)
+            .prepare()
+            .into_axum_router();
+        Self { app, services }
+    }
+
+    /// Answers one call. A failure is an answer without messages, and a status.
+    pub(crate) async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Response {
+        guard::answer(&self.app, &self.services, request).await
+    }
+}

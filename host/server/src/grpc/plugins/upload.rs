@@ -1,0 +1,157 @@
+//! A component that comes as a stream: received, put into the folder in one step, and followed until it is live.
+//!
+//! The folder stays the truth. An upload is a careful operator who copies a file: what becomes of it is decided by the
+//! supervisor, as it is for every other file.
+
+use std::{io::Write as _, path::PathBuf};
+
+use backplane_runtime::{ContentHash, describe};
+use bytes::BytesMut;
+use tokio::{task::spawn_blocking, time::timeout};
+use tonic::Streaming;
+
+use super::Plugins;
+use crate::{
+    folder::FileName,
+    grpc::pb::{UploadHeader, UploadPluginRequest, upload_plugin_request::Part},
+    identity::trail::{self, Attempt},
+    live::{Decision, PluginView, Snapshot},
+    problem::{ApiError, ApiResult, codes},
+};
+
+/// Bytes that are reserved before any have come.
+const RESERVED_BYTES: usize = 64 << 10;
+
+impl Plugins {
+    /// Receives a component, and answers when it is live.
+    ///
+    /// # Errors
+    /// `uploads_busy`, `payload_too_large`, `request_timeout`, `invalid_request`, `folder_unavailable`, `superseded`, and
+    /// `invalid_plugin` with the reason why it is not live; what was live before is then.
+    pub(super) async fn receive_and_place(
+        &self,
+        attempt: &Attempt,
+        parts: Streaming<UploadPluginRequest>,
+    ) -> ApiResult<PluginView> {
+        let (header, bytes) = {
+            let _place = self.uploads.try_acquire().map_err(|_none| uploads_busy())?;
+            self.receive(parts).await?
+        };
+        let _folder = self.folder.lock().await;
+        let file = target(&self.app.live.snapshot(), &header, &bytes)?;
+        attempt.aim_at(file.as_str());
+        let hash = ContentHash::of(&bytes);
+        let path = self.app.config.plugins.join(file.as_str());
+        let written = spawn_blocking(move || write(path, &bytes)).await.map_err(ApiError::internal)?;
+        written.map_err(|error| folder_unavailable(error).with_retry_after(std::time::Duration::from_secs(5)))?;
+        let view = match self.app.live.decided(&file, hash).await {
+            Decision::Live(view) => *view,
+            Decision::Refused(reason) => return Err(ApiError::new(codes::INVALID_PLUGIN, reason)),
+            Decision::Superseded => {
+                let detail = "the file changed meanwhile, or the server is stopping";
+                return Err(ApiError::new(codes::SUPERSEDED, detail));
+            }
+        };
+        trail::note(&self.app, attempt, format!("hash: {hash}")).await;
+        Ok(view)
+    }
+
+    /// Receives the header and the bytes, within the bounds of a file of the folder and of a body.
+    async fn receive(&self, mut parts: Streaming<UploadPluginRequest>) -> ApiResult<(UploadHeader, BytesMut)> {
+        let bytes_max = usize::try_from(self.app.config.folder.file_bytes_max).unwrap_or(usize::MAX);
+        let mut header = None;
+        let mut bytes = BytesMut::with_capacity(RESERVED_BYTES.min(bytes_max));
+        loop {
+            let next = timeout(self.app.config.http.body_timeout, parts.message()).await.map_err(|_elapsed| {
+                ApiError::new(codes::REQUEST_TIMEOUT, "the next part of the component did not arrive in time")
+            })?;
+            let next = next.map_err(|status| {
+                ApiError::new(codes::INVALID_REQUEST, "the component could not be read to its end").with_source(status)
+            })?;
+            match (next.map(|next| next.part), &header) {
+                (Some(Some(Part::Header(first))), None) => header = Some(first),
+                (Some(Some(Part::Chunk(chunk))), Some(_)) => {
+                    if bytes.len() + chunk.len() > bytes_max {
+                        return Err(ApiError::payload_too_large(bytes_max));
+                    }
+                    bytes.extend_from_slice(&chunk);
+                }
+                (Some(_), _) | (None, None) => {
+                    let detail = "an upload is a `header`, and then `chunk` after `chunk`";
+                    return Err(ApiError::new(codes::INVALID_REQUEST, detail));
+                }
+                (None, Some(_)) => break,
+            }
+        }
+        Ok((header.unwrap_or_default(), bytes))
+    }
+}
+
+/// Returns the file to write: the one that is named, or the one that brings the plugin now, or one by its name.
+fn target(snapshot: &Snapshot, header: &UploadHeader, bytes: &[u8]) -> ApiResult<FileName> {
+    if !header.file.is_empty() {
+        let named = FileName::find(header.file.as_bytes()).filter(|file| file.plugin().is_some());
+        return named.ok_or_else(|| {
+            let detail =
+                "`file` is `<plugin>.wasm` or `<plugin>@<version>.wasm`, with a plugin of `a-z`, `0-9` and `-`";
+            ApiError::new(codes::INVALID_REQUEST, detail)
+        });
+    }
+    let described = describe(bytes, None).map_err(|error| ApiError::new(codes::INVALID_PLUGIN, error.to_string()))?;
+    let plugin = described.manifest.name;
+    if let Some(live) = snapshot.plugins.get(&plugin) {
+        return Ok(live.file.clone());
+    }
+    let name = format!("{plugin}.wasm");
+    FileName::find(name.as_bytes()).ok_or_else(|| ApiError::internal(format!("`{name}` is no name of a file")))
+}
+
+/// Writes a file in one step: whoever looks sees the old content or the new one.
+fn write(path: PathBuf, bytes: &[u8]) -> std::io::Result<()> {
+    let folder = path.parent().unwrap_or(&path);
+    let mut file = tempfile::Builder::new().prefix(".upload-").suffix(".tmp").tempfile_in(folder)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    file.persist(&path).map_err(|error| error.error)?;
+    Ok(())
+}
+
+fn uploads_busy() -> ApiError {
+    ApiError::new(codes::UPLOADS_BUSY, "as many components are being received as may be")
+        .with_retry_after(std::time::Duration::from_secs(5))
+}
+
+/// Says that the folder does not take a change.
+pub(super) fn folder_unavailable(error: std::io::Error) -> ApiError {
+    ApiError::new(codes::FOLDER_UNAVAILABLE, "the plugin folder cannot be changed").with_source(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_has_the_name_that_is_asked_for_or_none() {
+        let target = |file: &str| target(&Snapshot::default(), &UploadHeader { file: file.to_owned() }, b"");
+        assert_eq!(target("orders@1.2.wasm").expect("a name").as_str(), "orders@1.2.wasm");
+        for file in
+            ["../orders.wasm", "/etc/orders.wasm", "a/b.wasm", ".orders.wasm", "Orders.wasm", "orders.toml", "a\0.wasm"]
+        {
+            assert_eq!(target(file).expect_err("refused").code(), "invalid_request", "{file:?}");
+        }
+        // What is no component has no name to go by.
+        assert_eq!(target("").expect_err("refused").code(), "invalid_plugin");
+    }
+
+    #[test]
+    fn writes_in_one_step_and_leaves_nothing_else() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("orders.wasm");
+        for content in ["one", "two"] {
+            write(path.clone(), content.as_bytes()).expect("written");
+            assert_eq!(std::fs::read_to_string(&path).expect("read"), content);
+        }
+        assert_eq!(std::fs::read_dir(folder.path()).expect("listed").count(), 1);
+        assert!(write(folder.path().join("none/orders.wasm"), b"").is_err());
+    }
+}
