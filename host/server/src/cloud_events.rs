@@ -2,13 +2,14 @@
 //!
 //! A topic is the attribute `type`, the key is `partitionkey`, the trace is `traceparent`, and the place in the log is
 //! `sequence`. What has no place in the log is refused, not lost in silence: see [`Attributes`]. Three modes come in
-//! ([`structured`], [`binary`] and, as a list of structured ones, batched) and one goes out ([`render`]).
+//! ([`structured`], [`binary`] and, as a list of structured ones, batched), and messages of gRPC, and one goes out ([`render`]).
 //!
 //! This module does not know who may publish what, nor what the log is.
 
 mod attributes;
 mod binary;
 mod media_type;
+mod message;
 mod render;
 mod structured;
 
@@ -21,6 +22,7 @@ use self::attributes::Attributes;
 pub use self::{
     binary::{is_binary, read_binary, read_plain},
     media_type::MediaType,
+    message::{EventMessage, read_message},
     render::{Outgoing, render},
     structured::{read_batch, read_structured, read_topics},
 };

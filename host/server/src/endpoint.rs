@@ -99,3 +99,9 @@ pub use self::{
     stream_events::stream_events,
     update_user::update_user,
 };
+pub(crate) use self::{
+    event_failure::{events_unavailable, read_failed},
+    publish::publish_all,
+    stream_events::no_place,
+    topics::read_patterns,
+};

@@ -24,7 +24,7 @@ use tokio::{sync::watch, time::sleep};
 
 use self::ring::{Ring, Taken};
 pub use self::{
-    log::{LogPage, PageBounds, read_page, to_json},
+    log::{EventsPage, LogPage, PageBounds, read_events, read_page, to_json},
     places::{NoPlace, Place, Places},
     stream::{Asked, follow},
 };

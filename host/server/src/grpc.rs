@@ -10,6 +10,7 @@
 
 mod deadline;
 mod entry;
+mod events;
 mod guard;
 mod health;
 mod methods;
@@ -33,7 +34,12 @@ use tonic_reflection::pb::{
 
 pub(crate) use self::entry::{Protocol, is_grpc, protocol_of};
 use self::{
-    health::Health, pb::plugins_server::PluginsServer, plugins::Plugins, reflection::Reflection, streams::Streams,
+    events::Events,
+    health::Health,
+    pb::{events_server::EventsServer, plugins_server::PluginsServer},
+    plugins::Plugins,
+    reflection::Reflection,
+    streams::Streams,
 };
 use crate::app::App;
 
@@ -56,6 +62,11 @@ impl Grpc {
             .send_compressed(Gzip)
             .max_decoding_message_size(MESSAGE_BYTES_MAX)
             .max_encoding_message_size(usize::MAX);
+        let events = EventsServer::new(Events::new(Arc::clone(&app)))
+            .accept_compressed(Gzip)
+            .send_compressed(Gzip)
+            .max_decoding_message_size(MESSAGE_BYTES_MAX)
+            .max_encoding_message_size(usize::MAX);
         let health = HealthServer::new(Health::new(Arc::clone(&app), streams.clone()))
             .max_decoding_message_size(SMALL_MESSAGE_BYTES_MAX);
         let reflection = Reflection::new(streams);
@@ -68,6 +79,7 @@ impl Grpc {
             .send_compressed(Gzip)
             .max_decoding_message_size(SMALL_MESSAGE_BYTES_MAX);
         let services = Routes::new(plugins)
+            .add_service(events)
             .add_service(health)
             .add_service(reflection_v1)
             .add_service(reflection_v1alpha)

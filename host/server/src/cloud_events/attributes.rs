@@ -102,7 +102,7 @@ fn parse_time(text: &str) -> Result<Timestamp, ReadEventError> {
         .map_err(|_invalid| ReadEventError::invalid("`time` must be as in RFC 3339: `2026-11-25T09:20:01.120Z`"))
 }
 
-fn check_id(id: String) -> Result<String, ReadEventError> {
+pub(super) fn check_id(id: String) -> Result<String, ReadEventError> {
     if id.is_empty() || id.len() > ID_BYTES_MAX || id.chars().any(char::is_control) {
         return Err(ReadEventError::invalid("`id` must be 1 to 64 bytes of text without control characters"));
     }
@@ -110,7 +110,7 @@ fn check_id(id: String) -> Result<String, ReadEventError> {
 }
 
 /// Checks the characters of a URI reference (RFC 3986, section 2), and no more: what it means is the client's.
-fn check_source(source: String) -> Result<String, ReadEventError> {
+pub(super) fn check_source(source: String) -> Result<String, ReadEventError> {
     let is_allowed = |byte: u8| byte.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&byte);
     if source.is_empty() || source.len() > SOURCE_BYTES_MAX || !source.bytes().all(is_allowed) {
         return Err(ReadEventError::invalid("`source` must be a URI reference of 1 to 256 bytes"));

@@ -20,7 +20,7 @@ pub(super) fn invalid_event(detail: impl Into<Cow<'static, str>>) -> ApiError {
     ApiError::new(codes::INVALID_EVENT, detail)
 }
 
-pub(super) fn read_failed(error: ReadEventError) -> ApiError {
+pub(crate) fn read_failed(error: ReadEventError) -> ApiError {
     match error {
         ReadEventError::Invalid(reason) => invalid_event(reason),
         ReadEventError::Topic(reason) => ApiError::new(codes::INVALID_TOPIC, reason),
@@ -65,7 +65,7 @@ fn store_busy() -> ApiError {
 }
 
 /// The log, or what is kept of subscriptions, cannot be read or written.
-pub(super) fn events_unavailable(source: impl Into<Box<dyn Error + Send + Sync>>) -> ApiError {
+pub(crate) fn events_unavailable(source: impl Into<Box<dyn Error + Send + Sync>>) -> ApiError {
     let detail = "events cannot be read or written now";
     ApiError::new(codes::EVENTS_UNAVAILABLE, detail).with_retry_after(RETRY_AFTER).with_source(source)
 }

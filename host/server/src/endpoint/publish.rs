@@ -62,7 +62,7 @@ pub(super) async fn publish<T: Serialize>(
     to_answer: impl FnOnce(Vec<Published>) -> T,
 ) -> ApiResult<Response> {
     let subject = publishing.caller.subject();
-    let events = complete(app, &publishing, events)?;
+    let events = complete(app, publishing.caller, trace_parent(&publishing.parts.headers).as_deref(), events)?;
     let Some(record) = find_record(&publishing).await? else {
         let accepted = app.events.publish(subject, events, None).await.map_err(publish_failed)?;
         let published = accepted.into_iter().map(|Accepted { id, seq }| Published { id, sequence: Some(seq.0) });
@@ -84,11 +84,28 @@ pub(super) async fn publish<T: Serialize>(
     }
 }
 
+/// Publishes events, all or none, and returns their ids and places, whatever surface they came on.
+///
+/// # Errors
+/// As [`publish`].
+pub(crate) async fn publish_all(
+    app: &AppState,
+    caller: &Principal,
+    trace_parent: Option<&str>,
+    events: Vec<Incoming>,
+) -> ApiResult<Vec<Accepted>> {
+    let events = complete(app, caller, trace_parent, events)?;
+    app.events.publish(caller.subject(), events, None).await.map_err(publish_failed)
+}
+
 /// Fills in what clients leave out, and checks what only the server can: who may, and what is theirs.
-fn complete(app: &AppState, publishing: &Publishing<'_>, events: Vec<Incoming>) -> ApiResult<Vec<Publish>> {
-    let caller = publishing.caller;
+fn complete(
+    app: &AppState,
+    caller: &Principal,
+    trace_parent: Option<&str>,
+    events: Vec<Incoming>,
+) -> ApiResult<Vec<Publish>> {
     let own_source = format!("/clients/{}", caller.subject());
-    let trace_parent = trace_parent(&publishing.parts.headers);
     let mut completed = Vec::with_capacity(events.len());
     for event in events {
         let topic = event.topic.ok_or_else(|| ApiError::internal("an event without a topic got this far"))?;
@@ -104,7 +121,7 @@ fn complete(app: &AppState, publishing: &Publishing<'_>, events: Vec<Incoming>) 
             time: event.time.map(|time| UnixMs(time.as_millisecond())),
             content_type: event.content_type,
             payload: event.payload,
-            trace_parent: event.trace_parent.or_else(|| trace_parent.clone()),
+            trace_parent: event.trace_parent.or_else(|| trace_parent.map(str::to_owned)),
         });
     }
     require_distinct(&completed)?;

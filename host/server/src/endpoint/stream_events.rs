@@ -81,7 +81,7 @@ fn find_place(headers: &HeaderMap, parameter: Option<&str>, head: Seq) -> ApiRes
     Ok(Some(place))
 }
 
-fn no_place(error: NoPlace) -> ApiError {
+pub(crate) fn no_place(error: NoPlace) -> ApiError {
     match error {
         NoPlace::OfCaller { max } => {
             let detail = format!("a caller may have {max} streams at the same time: end one of them first");

@@ -17,7 +17,14 @@ const PATTERNS_MAX: usize = 16;
 /// # Errors
 /// `invalid_topic`, `forbidden` or `insufficient_scope`.
 pub(super) fn read_topics(app: &App, caller: &Principal, text: Option<&str>) -> ApiResult<Vec<Pattern>> {
-    let texts: Vec<_> = text.unwrap_or("*").split(',').collect();
+    read_patterns(app, caller, text.unwrap_or("*").split(',').collect())
+}
+
+/// Reads patterns, and checks that the caller may follow all of them.
+///
+/// # Errors
+/// As [`read_topics`].
+pub(crate) fn read_patterns(app: &App, caller: &Principal, texts: Vec<&str>) -> ApiResult<Vec<Pattern>> {
     if texts.len() > PATTERNS_MAX {
         let detail = format!("a request may name at most {PATTERNS_MAX} topics and patterns");
         return Err(ApiError::new(codes::INVALID_TOPIC, detail));

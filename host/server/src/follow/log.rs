@@ -34,12 +34,46 @@ pub struct LogPage {
     pub kept_from: Seq,
 }
 
+/// As [`LogPage`], with events that are not written yet.
+#[derive(Debug)]
+pub struct EventsPage {
+    /// The events.
+    pub events: Vec<Event>,
+    /// Up to here nothing that was asked for is missing.
+    pub end: Seq,
+    /// Whether there are more behind it.
+    pub more: bool,
+    /// Every event before this one may have been deleted.
+    pub kept_from: Seq,
+}
+
 /// Reads what comes after a place, of some topics; of all where there are none. A page may hold few events, or none, and
 /// say that there are more.
 ///
 /// # Errors
 /// When the database cannot be read.
 pub async fn read_page(app: &App, after: Seq, topics: Vec<Pattern>, bounds: PageBounds) -> Result<LogPage, StoreError> {
+    let page: Result<_, StoreError> = app
+        .events
+        .read(move |connection| {
+            let page = read(connection, after, &topics, bounds)?;
+            let events = page.events.iter().filter_map(to_line).collect();
+            Ok(LogPage { events, end: page.end, more: page.more, kept_from: page.kept_from })
+        })
+        .await;
+    page
+}
+
+/// As [`read_page`], with events that are not written yet.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn read_events(
+    app: &App,
+    after: Seq,
+    topics: Vec<Pattern>,
+    bounds: PageBounds,
+) -> Result<EventsPage, StoreError> {
     app.events.read(move |connection| read(connection, after, &topics, bounds)).await
 }
 
@@ -48,7 +82,7 @@ fn read(
     after: Seq,
     topics: &[Pattern],
     bounds: PageBounds,
-) -> Result<LogPage, StoreError> {
+) -> Result<EventsPage, StoreError> {
     // Of several patterns the log is read whole, and looked through here.
     let of = match topics {
         [pattern] => to_topics(pattern),
@@ -57,9 +91,13 @@ fn read(
     let PageBounds { events_max, bytes_max } = bounds;
     let page =
         stored::read_events(connection, LogRead { lane: None, topics: of, after: after.0, events_max, bytes_max })?;
-    let is_wanted = |line: &Line| topics.is_empty() || topics.iter().any(|pattern| pattern.matches(&line.topic));
-    let events = page.events.iter().filter_map(to_line).filter(is_wanted).collect();
-    Ok(LogPage { events, end: Seq(page.end), more: page.more, kept_from: Seq(page.kept_from) })
+    // An event whose topic is none was written by a later version: nobody here can have asked for it.
+    let is_wanted = |event: &Event| {
+        let topic = Topic::new(&event.topic);
+        topic.is_ok_and(|topic| topics.is_empty() || topics.iter().any(|pattern| pattern.matches(&topic)))
+    };
+    let events = page.events.into_iter().filter(is_wanted).collect();
+    Ok(EventsPage { events, end: Seq(page.end), more: page.more, kept_from: Seq(page.kept_from) })
 }
 
 fn to_topics(pattern: &Pattern) -> Topics<'_> {
@@ -70,7 +108,6 @@ fn to_topics(pattern: &Pattern) -> Topics<'_> {
     }
 }
 
-/// An event whose topic is none was written by a later version: nobody here can have asked for it.
 fn to_line(event: &Event) -> Option<Line> {
     Some(Line { seq: Seq(event.seq), topic: Topic::new(&event.topic).ok()?, json: to_json(event).into() })
 }

@@ -33,7 +33,7 @@ pub(crate) fn protocol_of<B>(request: &Request<B>) -> ApiResult<Protocol> {
     }
     if request.version() != Version::HTTP_2 {
         return Err(ApiError::new(
-            codes::HTTP2_REQUIRED,
+            codes::HTTP_VERSION_UNSUPPORTED,
             "gRPC needs HTTP/2, with prior knowledge where there is no TLS",
         ));
     }
@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_grpc_is_refused() {
-        check("application/grpc", Version::HTTP_11, Method::POST, Err("http2_required"));
+        check("application/grpc", Version::HTTP_11, Method::POST, Err("http_version_unsupported"));
         check("application/grpc", Version::HTTP_2, Method::GET, Err("method_not_allowed"));
     }
 }

@@ -88,6 +88,9 @@ fn extensions(noted: &Noted) -> http::Extensions {
 async fn call(services: &Router, method: &Method, request: Request<Incoming>) -> ApiResult<Response> {
     let asked = deadline::timeout_of(request.headers())?;
     let time = [asked, method.time_max].into_iter().flatten().min();
+    if time.is_some_and(|time| time.is_zero()) {
+        return Err(deadline::passed());
+    }
     let services = services.clone();
     let answer = async move {
         let Ok(response) = services.oneshot(request).await;

@@ -32,6 +32,8 @@ pub(super) struct Method {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Who {
     Anybody,
+    /// More is said by the operator's rules about topics, which the service knows.
+    SignedIn,
     Administrators,
 }
 
@@ -39,6 +41,7 @@ impl Who {
     pub(super) fn access(self) -> Access {
         match self {
             Self::Anybody => Access::Public,
+            Self::SignedIn => Access::signed_in(),
             Self::Administrators => {
                 let roles_any = Names::new([ADMIN_ROLE]).expect("a word of letters is the name of a role");
                 Access::SignedIn { roles_any, scopes_all: Names::default() }
@@ -55,6 +58,9 @@ const METHODS: &[Method] = &[
     change("/backplane.v1.Plugins/Rollback", "plugin.rollback"),
     change("/backplane.v1.Plugins/Remove", "plugin.remove"),
     stream("/backplane.v1.Plugins/Watch", Who::Administrators),
+    look("/backplane.v1.Events/Publish", Who::SignedIn),
+    look("/backplane.v1.Events/PublishMany", Who::SignedIn),
+    stream("/backplane.v1.Events/Subscribe", Who::SignedIn),
     look("/grpc.health.v1.Health/Check", Who::Anybody),
     stream("/grpc.health.v1.Health/Watch", Who::Anybody),
     stream("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", Who::Anybody),

@@ -150,6 +150,7 @@ mod tests {
     fn the_host_describes_itself() {
         assert!(read_host_pool().is_ok());
         let expected = [
+            "backplane.v1.Events",
             "backplane.v1.Plugins",
             "grpc.health.v1.Health",
             "grpc.reflection.v1.ServerReflection",

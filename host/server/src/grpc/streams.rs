@@ -36,7 +36,7 @@ pub(super) type Messages<T> = ReceiverStream<Result<T, Status>>;
 /// The host's end of a stream. The place is given back with it.
 pub(super) struct Sender<T> {
     messages: mpsc::Sender<Result<T, Status>>,
-    _place: OwnedSemaphorePermit,
+    _place: Option<OwnedSemaphorePermit>,
 }
 
 /// The caller is gone, or reads nothing.
@@ -52,10 +52,16 @@ impl Streams {
         let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_none| {
             ApiError::new(codes::STREAMS_BUSY, "as many streams are open as may be").with_retry_after(RETRY_AFTER)
         })?;
-        // One message waits while the caller takes the one before it.
-        let (messages, receiver) = mpsc::channel(1);
-        Ok((Sender { messages, _place: place }, ReceiverStream::new(receiver)))
+        let (sender, messages) = unplaced();
+        Ok((Sender { _place: Some(place), ..sender }, messages))
     }
+}
+
+/// Opens a stream whose place is counted elsewhere.
+pub(super) fn unplaced<T>() -> (Sender<T>, Messages<T>) {
+    // One message waits while the caller takes the one before it.
+    let (messages, receiver) = mpsc::channel(1);
+    (Sender { messages, _place: None }, ReceiverStream::new(receiver))
 }
 
 impl<T> Sender<T> {
@@ -91,7 +97,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn there_are_so_many_places_and_each_is_given_back() {
+    async fn there_are_so_manyplaces_and_each_is_given_back() {
         let streams = Streams::default();
         let mut open: Vec<_> = (0..STREAMS_MAX).map(|_| streams.open::<()>().expect("a place")).collect();
         assert!(streams.open::<()>().is_err_and(|error| error.code() == "streams_busy"));

@@ -88,7 +88,7 @@ codes! {
     SHUTTING_DOWN = "shutting_down", SERVICE_UNAVAILABLE, "The server is shutting down";
     PLUGIN_TIMEOUT = "plugin_timeout", GATEWAY_TIMEOUT, "The plugin reached its time limit";
     DEADLINE_EXCEEDED = "deadline_exceeded", GATEWAY_TIMEOUT, "The caller's time is over";
-    HTTP2_REQUIRED = "http2_required", HTTP_VERSION_NOT_SUPPORTED, "HTTP/2 is needed";
+    HTTP_VERSION_UNSUPPORTED = "http_version_unsupported", HTTP_VERSION_NOT_SUPPORTED, "HTTP/2 is needed";
     QUOTA_EXCEEDED = "quota_exceeded", INSUFFICIENT_STORAGE, "The plugin keeps as much as it may";
     EVENT_LOG_FULL = "event_log_full", INSUFFICIENT_STORAGE, "The event log is as long as it may be";
 }

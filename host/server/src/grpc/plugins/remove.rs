@@ -1,6 +1,6 @@
 //! Taking a plugin out of the folder.
 
-use std::{io::ErrorKind, time::Duration};
+use std::io::ErrorKind;
 
 use tokio::task::spawn_blocking;
 
@@ -26,7 +26,7 @@ impl Plugins {
         let removed = spawn_blocking(move || std::fs::remove_file(path)).await.map_err(ApiError::internal)?;
         match removed {
             Err(error) if error.kind() != ErrorKind::NotFound => {
-                return Err(folder_unavailable(error).with_retry_after(Duration::from_secs(5)));
+                return Err(folder_unavailable(error));
             }
             // Somebody was faster.
             Ok(()) | Err(_) => {}

@@ -3,7 +3,7 @@
 //! The folder stays the truth. An upload is a careful operator who copies a file: what becomes of it is decided by the
 //! supervisor, as it is for every other file.
 
-use std::{io::Write as _, path::PathBuf};
+use std::{io::Write as _, path::Path, time::Duration};
 
 use backplane_runtime::{ContentHash, describe};
 use bytes::BytesMut;
@@ -21,6 +21,8 @@ use crate::{
 
 /// Bytes that are reserved before any have come.
 const RESERVED_BYTES: usize = 64 << 10;
+/// When what cannot be done now is worth another try.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
 
 impl Plugins {
     /// Receives a component, and answers when it is live.
@@ -42,8 +44,8 @@ impl Plugins {
         attempt.aim_at(file.as_str());
         let hash = ContentHash::of(&bytes);
         let path = self.app.config.plugins.join(file.as_str());
-        let written = spawn_blocking(move || write(path, &bytes)).await.map_err(ApiError::internal)?;
-        written.map_err(|error| folder_unavailable(error).with_retry_after(std::time::Duration::from_secs(5)))?;
+        let written = spawn_blocking(move || write(&path, &bytes)).await.map_err(ApiError::internal)?;
+        written.map_err(folder_unavailable)?;
         let view = match self.app.live.decided(&file, hash).await {
             Decision::Live(view) => *view,
             Decision::Refused(reason) => return Err(ApiError::new(codes::INVALID_PLUGIN, reason)),
@@ -107,23 +109,24 @@ fn target(snapshot: &Snapshot, header: &UploadHeader, bytes: &[u8]) -> ApiResult
 }
 
 /// Writes a file in one step: whoever looks sees the old content or the new one.
-fn write(path: PathBuf, bytes: &[u8]) -> std::io::Result<()> {
-    let folder = path.parent().unwrap_or(&path);
+fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let folder = path.parent().unwrap_or(path);
     let mut file = tempfile::Builder::new().prefix(".upload-").suffix(".tmp").tempfile_in(folder)?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
-    file.persist(&path).map_err(|error| error.error)?;
+    file.persist(path).map_err(|error| error.error)?;
     Ok(())
 }
 
 fn uploads_busy() -> ApiError {
-    ApiError::new(codes::UPLOADS_BUSY, "as many components are being received as may be")
-        .with_retry_after(std::time::Duration::from_secs(5))
+    ApiError::new(codes::UPLOADS_BUSY, "as many components are being received as may be").with_retry_after(RETRY_AFTER)
 }
 
 /// Says that the folder does not take a change.
 pub(super) fn folder_unavailable(error: std::io::Error) -> ApiError {
-    ApiError::new(codes::FOLDER_UNAVAILABLE, "the plugin folder cannot be changed").with_source(error)
+    ApiError::new(codes::FOLDER_UNAVAILABLE, "the plugin folder cannot be changed")
+        .with_retry_after(RETRY_AFTER)
+        .with_source(error)
 }
 
 #[cfg(test)]
@@ -148,10 +151,10 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("orders.wasm");
         for content in ["one", "two"] {
-            write(path.clone(), content.as_bytes()).expect("written");
+            write(&path, content.as_bytes()).expect("written");
             assert_eq!(std::fs::read_to_string(&path).expect("read"), content);
         }
         assert_eq!(std::fs::read_dir(folder.path()).expect("listed").count(), 1);
-        assert!(write(folder.path().join("none/orders.wasm"), b"").is_err());
+        assert!(write(&folder.path().join("none/orders.wasm"), b"").is_err());
     }
 }

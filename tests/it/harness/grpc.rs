@@ -1,0 +1,92 @@
+//! A gRPC client of one server.
+
+use tokio::runtime::{Builder, Runtime};
+use tonic::{
+    Code, Request, Status,
+    metadata::{Ascii, MetadataValue},
+    service::{Interceptor, interceptor::InterceptedService},
+    transport::{Channel, Endpoint},
+};
+use tonic_health::pb::health_client::HealthClient;
+use tonic_types::StatusExt as _;
+
+use super::{PATIENCE, Server, administrators_token};
+
+/// What is compiled of `proto/`.
+pub(crate) mod pb {
+    #![allow(missing_docs, unreachable_pub, clippy::all, unused_qualifications, reason = "generated")]
+
+    tonic::include_proto!("backplane.v1");
+}
+
+pub(crate) type PluginsClient = pb::plugins_client::PluginsClient<InterceptedService<Channel, Token>>;
+
+/// A connection, and what drives it.
+pub(crate) struct Grpc {
+    runtime: Runtime,
+    channel: Channel,
+    token: Token,
+}
+
+/// The credential that goes with every call.
+#[derive(Clone)]
+pub(crate) struct Token(Option<MetadataValue<Ascii>>);
+
+impl Interceptor for Token {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        if let Some(token) = &self.0 {
+            request.metadata_mut().insert("authorization", token.clone());
+        }
+        Ok(request)
+    }
+}
+
+impl Grpc {
+    /// Connects the administrator.
+    #[track_caller]
+    pub(crate) fn connect(server: &Server) -> Self {
+        Self::connect_with(server, Some(&administrators_token()))
+    }
+
+    /// Connects somebody with a token, or nobody in particular.
+    #[track_caller]
+    pub(crate) fn connect_with(server: &Server, token: Option<&str>) -> Self {
+        let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+        let endpoint = Endpoint::from_shared(format!("http://{}", server.address())).expect("an address");
+        let channel = runtime.block_on(endpoint.timeout(2 * PATIENCE).connect()).expect("a connection");
+        let token = token.map(|token| format!("Bearer {token}").parse().expect("a token is ASCII"));
+        Self { runtime, channel, token: Token(token) }
+    }
+
+    /// Returns the connection without a credential.
+    pub(crate) fn channel(&self) -> Channel {
+        self.channel.clone()
+    }
+
+    pub(crate) fn plugins(&self) -> PluginsClient {
+        pb::plugins_client::PluginsClient::with_interceptor(self.channel.clone(), self.token.clone())
+    }
+
+    pub(crate) fn events(&self) -> pb::events_client::EventsClient<InterceptedService<Channel, Token>> {
+        pb::events_client::EventsClient::with_interceptor(self.channel.clone(), self.token.clone())
+    }
+
+    pub(crate) fn health(&self) -> HealthClient<InterceptedService<Channel, Token>> {
+        HealthClient::with_interceptor(self.channel.clone(), self.token.clone())
+    }
+
+    /// Waits for a call.
+    pub(crate) fn wait<T>(&self, call: impl Future<Output = T>) -> T {
+        self.runtime.block_on(call)
+    }
+}
+
+/// Checks that a call failed with that status and that code, and says its message.
+#[track_caller]
+pub(crate) fn check_status<T: std::fmt::Debug>(answer: Result<T, Status>, code: Code, reason: &str) -> String {
+    let status = answer.expect_err("the call fails");
+    let details = status.get_error_details();
+    let info = details.error_info().map(|info| (info.reason.as_str(), info.domain.as_str()));
+    assert_eq!((status.code(), info), (code, Some((reason, "backplane"))), "{status:?}");
+    status.message().to_owned()
+}
