@@ -76,6 +76,9 @@ fn takes_and_gives_gzip() {
     let answer = grpc.wait(client.list(list())).expect("an answer");
     assert_eq!(answer.metadata().get("grpc-encoding").map(|encoding| encoding.as_bytes()), Some(b"gzip".as_slice()));
     assert_eq!(answer.into_inner().plugins.len(), 1);
+    // Every service does: a client may compress whatever it sends.
+    let mut client = grpc.health().send_compressed(CompressionEncoding::Gzip);
+    assert!(grpc.wait(client.check(HealthCheckRequest::default())).is_ok());
 }
 
 #[test]

@@ -68,6 +68,8 @@ impl Grpc {
             .max_decoding_message_size(MESSAGE_BYTES_MAX)
             .max_encoding_message_size(usize::MAX);
         let health = HealthServer::new(Health::new(Arc::clone(&app), streams.clone()))
+            .accept_compressed(Gzip)
+            .send_compressed(Gzip)
             .max_decoding_message_size(SMALL_MESSAGE_BYTES_MAX);
         let reflection = Reflection::new(streams);
         let reflection_v1 = ReflectionV1::new(reflection.clone())

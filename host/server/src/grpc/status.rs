@@ -58,9 +58,10 @@ impl From<ApiError> for Status {
 
 /// Gives a failure that the protocol's own layer found a code of this host: a message that is too long, or none.
 pub(super) fn completed(status: &Status) -> Option<ApiError> {
-    let detail = status.message().to_owned();
     match status.code() {
-        Code::OutOfRange => Some(ApiError::new(codes::PAYLOAD_TOO_LARGE, detail)),
+        Code::OutOfRange | Code::ResourceExhausted => {
+            Some(ApiError::new(codes::PAYLOAD_TOO_LARGE, "the message is longer than this method takes"))
+        }
         Code::Internal => Some(ApiError::new(codes::INVALID_REQUEST, "the request is no message of this method")),
         _ => None,
     }
