@@ -11,7 +11,7 @@ use crate::harness::{
         GetPluginRequest, ListVersionsRequest, Plugin, PluginState, RemovePluginRequest, RollbackPluginRequest,
         UploadHeader, UploadPluginRequest, WatchPluginsRequest, WatchPluginsResponse, upload_plugin_request::Part,
     },
-    sha256, wait_until, with_manifest, with_version,
+    sha256, wait_for, wait_until, with_manifest, with_version,
 };
 
 /// Splits a component as a client does that does not know how long it is.
@@ -98,6 +98,32 @@ fn an_upload_is_a_header_and_then_chunks_within_bounds() {
     }
     check_status(send(parts("a.wasm", &vec![0; 2 << 20])), Code::ResourceExhausted, "payload_too_large");
     assert_eq!(std::fs::read_dir(server.folder()).expect("a folder").count(), 0);
+}
+
+#[test]
+fn so_many_uploads_are_in_memory_and_no_more() {
+    let server = Server::start(&[]);
+    let grpc = Grpc::connect(&server);
+    let bytes = with_version("7.7.101");
+    // Two that have begun and do not go on.
+    let (senders, waiting): (Vec<_>, Vec<_>) = (0..2)
+        .map(|_| {
+            let (sender, parts) = tokio::sync::mpsc::channel(1);
+            let mut plugins = grpc.plugins();
+            let parts = tokio_stream::wrappers::ReceiverStream::new(parts);
+            (sender, grpc.spawn(async move { plugins.upload(parts).await }))
+        })
+        .unzip();
+    let busy = wait_for("both to have a place", || {
+        upload(&grpc, "", &bytes).err().filter(|status| status.code() == Code::Unavailable)
+    });
+    check_status(Err::<(), _>(busy), Code::Unavailable, "uploads_busy");
+    drop(senders);
+    for upload in waiting {
+        let answer = grpc.wait(upload).expect("it does not panic");
+        check_status(answer, Code::InvalidArgument, "invalid_request");
+    }
+    assert_eq!(upload(&grpc, "", &bytes).expect("live").version, "7.7.101");
 }
 
 #[test]

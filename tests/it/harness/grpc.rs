@@ -75,6 +75,14 @@ impl Grpc {
         HealthClient::with_interceptor(self.channel.clone(), self.token.clone())
     }
 
+    /// Lets a call run beside the test.
+    pub(crate) fn spawn<T: Send + 'static>(
+        &self,
+        call: impl Future<Output = T> + Send + 'static,
+    ) -> tokio::task::JoinHandle<T> {
+        self.runtime.spawn(call)
+    }
+
     /// Waits for a call.
     pub(crate) fn wait<T>(&self, call: impl Future<Output = T>) -> T {
         self.runtime.block_on(call)

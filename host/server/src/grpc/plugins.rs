@@ -26,14 +26,14 @@ use crate::{
     problem::{ApiError, ApiResult, codes},
 };
 
-/// Components that are received at the same time; each may be as long as `folder.file_bytes_max`.
+/// Components that are uploaded at the same time, from their first byte to the answer; each may be as long as `folder.file_bytes_max`.
 const UPLOADS_MAX: usize = 2;
 
 /// The service.
 pub(super) struct Plugins {
     app: Arc<App>,
     streams: Streams,
-    /// For components that are being received.
+    /// For components that are in memory.
     uploads: Semaphore,
     /// Held by who changes the folder, until the supervisor has decided: each gets an answer about its own change.
     folder: Mutex<()>,

@@ -35,10 +35,9 @@ impl Plugins {
         attempt: &Attempt,
         parts: Streaming<UploadPluginRequest>,
     ) -> ApiResult<PluginView> {
-        let (header, bytes) = {
-            let _place = self.uploads.try_acquire().map_err(|_none| uploads_busy())?;
-            self.receive(parts).await?
-        };
+        // Held to the end: what waits for the folder is in memory, too.
+        let _place = self.uploads.try_acquire().map_err(|_none| uploads_busy())?;
+        let (header, bytes) = self.receive(parts).await?;
         let _folder = self.folder.lock().await;
         let file = target(&self.app.live.snapshot(), &header, &bytes)?;
         attempt.aim_at(file.as_str());
@@ -119,7 +118,7 @@ fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 }
 
 fn uploads_busy() -> ApiError {
-    ApiError::new(codes::UPLOADS_BUSY, "as many components are being received as may be").with_retry_after(RETRY_AFTER)
+    ApiError::new(codes::UPLOADS_BUSY, "as many components are being uploaded as may be").with_retry_after(RETRY_AFTER)
 }
 
 /// Says that the folder does not take a change.
