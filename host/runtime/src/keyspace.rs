@@ -152,8 +152,13 @@ pub enum Seen {
         /// The commit that took it away, where that was on its way: it must have come about.
         after: Option<Mark>,
     },
-    /// The row of this version.
-    Version(i64),
+    /// A row.
+    Version {
+        /// Its version.
+        version: i64,
+        /// The length of its value.
+        value_bytes: usize,
+    },
     /// The row of a commit that was on its way.
     Written(Mark),
 }

@@ -74,8 +74,13 @@ pub enum Seen {
         /// The commit.
         after: Option<Mark>,
     },
-    /// A row of this version.
-    Version(i64),
+    /// A row.
+    Version {
+        /// Its version.
+        version: i64,
+        /// The length of its value.
+        value_bytes: usize,
+    },
     /// What the commit of this mark wrote.
     Written(Mark),
 }

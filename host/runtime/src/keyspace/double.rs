@@ -144,7 +144,7 @@ impl World {
         let reads = transaction.reads.iter().all(|read| match (&read.seen, version(&read.bucket, &read.key)) {
             (Seen::Absent { after: None }, found) => found.is_none(),
             (Seen::Absent { after: Some(mark) }, found) => found.is_none() && decided(mark) > 0,
-            (Seen::Version(seen), found) => found == Some(*seen),
+            (Seen::Version { version, .. }, found) => found == Some(*version),
             (Seen::Written(mark), found) => decided(mark) > 0 && found == Some(decided(mark)),
         });
         reads

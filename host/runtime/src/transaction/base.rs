@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    keyspace::{Seen, Snapshot, StateUnavailable},
+    keyspace::{Row, Seen, Snapshot, StateUnavailable},
     turns::{Pending, PendingChange},
 };
 
@@ -28,7 +28,10 @@ impl Base {
             });
         }
         Ok(match self.snapshot.get(bucket, key)? {
-            Some(row) => (Some(row.value), Seen::Version(row.version)),
+            Some(Row { value, version }) => {
+                let value_bytes = value.len();
+                (Some(value), Seen::Version { version, value_bytes })
+            }
             None => (None, Seen::Absent { after: None }),
         })
     }

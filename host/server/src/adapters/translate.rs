@@ -28,7 +28,7 @@ pub(super) fn range(range: port::KeyRange) -> store::KeyRange {
 pub(super) fn key_read(read: port::KeyRead) -> store::KeyRead {
     let seen = match read.seen {
         port::Seen::Absent { after } => store::Seen::Absent { after },
-        port::Seen::Version(version) => store::Seen::Version(version),
+        port::Seen::Version { version, value_bytes } => store::Seen::Version { version, value_bytes },
         port::Seen::Written(mark) => store::Seen::Written(mark),
     };
     store::KeyRead { bucket: read.bucket, key: read.key, seen }

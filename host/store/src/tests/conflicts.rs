@@ -173,8 +173,9 @@ fn without_a_snapshot_every_read_is_looked_up() {
     let space = fixture.space("a");
     let version = fixture.write(&space, vec![set("x", "1")]).version;
     let commit = |seen| fixture.commit(Commit { reads: vec![read("x", seen)], ..empty(&space) });
-    assert!(commit(Seen::Version(version)).is_ok());
-    assert!(matches!(commit(Seen::Version(version - 1)), Err(CommitError::Conflict)));
+    let seen = |version| Seen::Version { version, value_bytes: 1 };
+    assert!(commit(seen(version)).is_ok());
+    assert!(matches!(commit(seen(version - 1)), Err(CommitError::Conflict)));
     assert!(matches!(commit(Seen::Absent { after: None }), Err(CommitError::Conflict)));
 }
 
@@ -219,7 +220,7 @@ fn a_commit_that_relies_on_a_refused_one_is_a_conflict() {
     let held = fixture.hold_writer();
     let submit = |commit| fixture.store.commit(commit).unwrap();
     let refused = submit(Commit {
-        reads: vec![read("x", Seen::Version(99))],
+        reads: vec![read("x", Seen::Version { version: 99, value_bytes: 1 })],
         writes: vec![delete("y")],
         mark: Some(first.clone()),
         ..empty(&space)

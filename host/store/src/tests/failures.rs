@@ -48,7 +48,7 @@ fn a_commit_that_does_not_reach_the_disk_leaves_nothing_of_its_batch() {
     assert_eq!(fixture.get(&space, "y", 0), None);
     assert_eq!(fixture.snapshot(&space, 0).sequence(), sequence);
     // What was read before the failure is still valid, and the version of the lost commit goes to the next.
-    let reads = vec![read("x", Seen::Version(before))];
+    let reads = vec![read("x", Seen::Version { version: before, value_bytes: 1 })];
     let next = Commit { snapshot: Some(sequence), reads, writes: vec![set("x", "3")], ..empty(&space) };
     assert_eq!(fixture.commit(next).unwrap().version, before + 1);
     assert!(!is_failing(&fixture));

@@ -125,8 +125,13 @@ pub(super) fn read(key: &str, seen: Seen) -> KeyRead {
 /// Reads a key as a handler does, and remembers it.
 pub(super) fn get_and_note(snapshot: &mut Snapshot, key: &str, reads: &mut Vec<KeyRead>) -> Option<Row> {
     let row = snapshot.get(BUCKET, key.as_bytes()).unwrap();
-    reads.push(read(key, row.as_ref().map_or(Seen::Absent { after: None }, |row| Seen::Version(row.version))));
+    reads.push(read(key, seen(row.as_ref())));
     row
+}
+
+/// Returns what a handler remembers of a row that it found, or did not find.
+pub(super) fn seen(row: Option<&Row>) -> Seen {
+    row.map_or(Seen::Absent { after: None }, |row| Seen::Version { version: row.version, value_bytes: row.value.len() })
 }
 
 /// Lists a range as a handler does.

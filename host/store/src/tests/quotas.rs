@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use diesel::prelude::*;
 
-use super::fixture::{Fixture, delete, empty, increment, set, set_for};
+use super::fixture::{Fixture, delete, empty, get_and_note, increment, mark, read, set, set_for};
 use crate::{
-    Commit, CommitError, KeyWrite, NewReply, Quota, Reply, ReplyKey, Resource, Space, StoreError,
+    Commit, CommitError, KeyWrite, NewReply, Quota, Reply, ReplyKey, Resource, Seen, Space, StoreError,
     schema::{kv, replies, usage},
     size::{kv_bytes, reply_bytes},
 };
@@ -125,5 +125,39 @@ fn what_is_counted_is_what_is_there_whatever_one_commit_does_to_a_key() {
         check_usage(&fixture);
     }
     fixture.commit(Commit { now_ms: 5, writes: vec![increment("y", 1)], ..empty(&space) }).unwrap();
+    check_usage(&fixture);
+}
+
+#[test]
+fn what_is_counted_is_what_is_there_also_where_the_commit_read_the_key() {
+    let fixture = Fixture::new();
+    let space = fixture.space("a");
+    fixture.write(&space, vec![set("x", "123"), set_for("late", "12345", 5), set("n", "99")]);
+    let first = mark();
+    let held = fixture.hold_writer();
+    let submit = |now_ms, keys: &[&str], writes, mark| {
+        let mut snapshot = fixture.snapshot(&space, now_ms);
+        let mut reads = Vec::new();
+        for key in keys {
+            get_and_note(&mut snapshot, key, &mut reads);
+        }
+        let commit = Commit { snapshot: Some(snapshot.sequence()), now_ms, reads, writes, mark, ..empty(&space) };
+        fixture.store.commit(commit).unwrap()
+    };
+    let writes = vec![set("x", "1"), set("x", "12345"), increment("n", 1), set("late", "1"), set("new", "1")];
+    let reading = submit(5, &["x", "n", "late", "new"], writes, Some(first.clone()));
+    let building = Commit {
+        now_ms: 5,
+        reads: vec![read("x", Seen::Written(first.clone())), read("new", Seen::Written(first))],
+        writes: vec![set("x", "1234567"), delete("new")],
+        ..empty(&space)
+    };
+    let building = fixture.store.commit(building).unwrap();
+    let outdated = submit(5, &["x"], vec![set("x", "")], None);
+    drop(held);
+    reading.wait().unwrap();
+    building.wait().unwrap();
+    assert!(matches!(outdated.wait(), Err(CommitError::Conflict)));
+    assert_eq!(fixture.value(&space, "x", 5).unwrap(), "1234567");
     check_usage(&fixture);
 }

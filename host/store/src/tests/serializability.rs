@@ -13,7 +13,7 @@ use std::{
 use diesel::connection::SimpleConnection as _;
 
 use super::{
-    fixture::{BUCKET, Fixture, between, delete, empty, increment, mark, read, set, set_for},
+    fixture::{BUCKET, Fixture, between, delete, empty, increment, mark, read, seen, set, set_for},
     history::{Event, Observed, Wrote, replay},
 };
 use crate::{
@@ -143,7 +143,7 @@ impl Worker<'_> {
             None => {
                 let snapshot = snapshot.get_or_insert_with(|| self.fixture.snapshot(self.space, draft.now_ms));
                 let row = snapshot.get(BUCKET, key.as_bytes()).unwrap();
-                row.map_or(Seen::Absent { after: None }, |row| Seen::Version(row.version))
+                seen(row.as_ref())
             }
         };
         draft.keys.push((key, seen));
@@ -188,7 +188,7 @@ impl Worker<'_> {
             }
         }
         let keys = draft.keys.into_iter().map(|(key, seen)| match seen {
-            Seen::Version(version) => Observed::Key(key, Some(version)),
+            Seen::Version { version, .. } => Observed::Key(key, Some(version)),
             Seen::Written(mark) => Observed::Key(key, Some(mark.load(Ordering::SeqCst))),
             Seen::Absent { .. } => Observed::Key(key, None),
         });

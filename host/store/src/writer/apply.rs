@@ -1,4 +1,7 @@
 //! One commit, from what it read to what it writes.
+//!
+//! What may be refused is decided before anything is written, so most commits need no savepoint: there is nothing to undo.
+//! The steps of deliveries and kept replies look while they write; commits with those have one.
 
 use std::sync::Arc;
 
@@ -9,7 +12,7 @@ use super::{
     ledger::Usage,
     plan::{Action, Plan, Stop, plan},
     publish,
-    validate::Validation,
+    validate::{Known, Validation},
 };
 use crate::{
     commit::{Commit, CommitError, Committed, Resource},
@@ -29,6 +32,13 @@ pub(super) fn apply(
     core: &mut Core,
     commit: &Commit,
 ) -> QueryResult<Result<Committed, CommitError>> {
+    if !looks_while_it_writes(commit) {
+        return match apply_all(connection, core, commit) {
+            Ok(committed) => Ok(Ok(committed)),
+            Err(Stop::Refused(error)) => Ok(Err(error)),
+            Err(Stop::Failed(error)) => Err(error),
+        };
+    }
     let outcome = in_savepoint(connection, |connection| apply_all(connection, core, commit));
     let outcome = outcome.map_err(|lost| match lost.job {
         // The first error is the cause of the other.
@@ -41,22 +51,24 @@ pub(super) fn apply(
     }))
 }
 
+/// Returns whether the commit may be refused when a part of it is written.
+fn looks_while_it_writes(commit: &Commit) -> bool {
+    commit.step.is_some() || commit.schedule_step.is_some() || commit.reply.is_some()
+}
+
 fn apply_all(connection: &mut SqliteConnection, core: &mut Core, commit: &Commit) -> Result<Committed, Stop> {
     apply_steps(connection, commit)?;
-    let validation = Validation { commit, stamps: &core.stamps, marks: &core.marks };
-    if !core.switches.trust_reads && !validation.holds(connection)? {
-        return Err(CommitError::Conflict.into());
-    }
+    let known = validate(connection, core, commit)?;
     let plugin_id = commit.space.id();
-    let plan = plan(connection, commit)?;
+    let plan = plan(connection, commit, known)?;
     let reply = keep_reply(connection, commit)?;
     let before = core.ledger.usage(connection, plugin_id)?;
     let after = before.plus(plan.change).plus(reply);
     check_quota(commit.space.quota(), before, after)?;
     let version = core.ledger.next_version();
-    let appended = publish::append(connection, &mut core.events, commit)?;
+    let publication = publish::plan(connection, &mut core.events, commit)?;
     write(connection, commit, &plan, version)?;
-    let events = appended.note(connection, &mut core.events, plugin_id)?;
+    let events = publication.write(connection, &mut core.events, commit)?;
     core.ledger.advance();
     core.ledger.set_usage(plugin_id, after);
     for (write, action) in commit.writes.iter().zip(&plan.actions) {
@@ -68,6 +80,14 @@ fn apply_all(connection: &mut SqliteConnection, core: &mut Core, commit: &Commit
         core.marks.note(mark, version);
     }
     Ok(Committed { version, events })
+}
+
+fn validate<'a>(connection: &mut SqliteConnection, core: &Core, commit: &'a Commit) -> Result<Known<'a>, Stop> {
+    if core.switches.trust_reads {
+        return Ok(Known::default());
+    }
+    let validation = Validation { commit, stamps: &core.stamps, marks: &core.marks };
+    Ok(validation.check(connection)?.ok_or(CommitError::Conflict)?)
 }
 
 /// First of all: a delivery that was overtaken is not worth another run.

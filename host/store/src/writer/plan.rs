@@ -6,7 +6,7 @@ use std::{borrow::Cow, collections::HashMap};
 
 use diesel::prelude::*;
 
-use super::ledger::Usage;
+use super::{ledger::Usage, validate::Known};
 use crate::{
     commit::{Change, Commit, CommitError, KeyWrite},
     keys::{self, Name, as_i64, is_live},
@@ -32,6 +32,7 @@ pub(super) struct Plan<'a> {
     pub(super) change: Usage,
     /// Which action was the last on a key, where there is more than one write. A key is usually there once.
     last: HashMap<(&'a str, &'a [u8]), usize>,
+    known: Known<'a>,
 }
 
 /// Why there is no plan.
@@ -52,9 +53,13 @@ impl From<CommitError> for Stop {
     }
 }
 
-/// Plans the writes of a commit.
-pub(super) fn plan<'a>(connection: &mut SqliteConnection, commit: &'a Commit) -> Result<Plan<'a>, Stop> {
-    let mut plan = Plan { actions: Vec::with_capacity(commit.writes.len()), ..Plan::default() };
+/// Plans the writes of a commit, some of whose keys are known already.
+pub(super) fn plan<'a>(
+    connection: &mut SqliteConnection,
+    commit: &'a Commit,
+    known: Known<'a>,
+) -> Result<Plan<'a>, Stop> {
+    let mut plan = Plan { actions: Vec::with_capacity(commit.writes.len()), known, ..Plan::default() };
     for write in &commit.writes {
         let name = Name { plugin_id: commit.space.id(), bucket: &write.bucket, key: &write.key };
         let before = plan.value_bytes(connection, name)?;
@@ -98,7 +103,10 @@ impl<'a> Plan<'a> {
         match self.find(name) {
             Some(Action::Put { value, .. }) => Ok(Some(as_i64(value.len()))),
             Some(Action::Delete | Action::Nothing) => Ok(None),
-            None => Ok(keys::find_head(connection, name)?.map(|head| head.value_bytes)),
+            None => match self.known.value_bytes(name) {
+                Some(known) => Ok(known),
+                None => Ok(keys::find_head(connection, name)?.map(|head| head.value_bytes)),
+            },
         }
     }
 

@@ -11,44 +11,62 @@ use crate::{
     events::{self, NewEvent},
 };
 
-/// Events that are written, while their commit may still be refused.
+/// Where the events of a commit go, found out before anything is done.
 #[derive(Default)]
-pub(super) struct Appended<'a> {
+pub(super) struct Publication<'a> {
     /// For each event of the commit its place, also where it was in the log before.
-    pub(super) places: Vec<i64>,
+    places: Vec<i64>,
     /// Those that are new.
     new: Vec<(&'a NewEvent, i64)>,
     /// What that adds to the log, by publisher.
     added: Vec<(&'a str, EventUsage)>,
 }
 
-/// Writes the events of a commit that are not in the log, and checks what that adds.
-pub(super) fn append<'a>(
+/// Finds places for the events of a commit that are not in the log, and checks what that adds.
+pub(super) fn plan<'a>(
     connection: &mut SqliteConnection,
     ledger: &mut EventLedger,
     commit: &'a Commit,
-) -> Result<Appended<'a>, Stop> {
+) -> Result<Publication<'a>, Stop> {
     let plugin_id = commit.space.id();
-    let mut appended = Appended::default();
+    let mut publication = Publication::default();
     let mut next = ledger.head() + 1;
     for event in &commit.events {
-        let known = if event.is_given { events::find_given(connection, plugin_id, event)? } else { None };
-        appended.places.push(known.unwrap_or(next));
+        let known = publication.find_given(connection, plugin_id, event)?;
+        publication.places.push(known.unwrap_or(next));
         if known.is_none() {
-            events::append(connection, plugin_id, event, next, commit.now_ms)?;
-            appended.add(event, next);
+            publication.add(event, next);
             next += 1;
         }
     }
-    for (publisher, added) in &appended.added {
+    for (publisher, added) in &publication.added {
         if let Some(max) = ledger.find_broken(connection, plugin_id, publisher, *added)? {
             return Err(CommitError::EventLogFull { max }.into());
         }
     }
-    Ok(appended)
+    Ok(publication)
 }
 
-impl<'a> Appended<'a> {
+impl<'a> Publication<'a> {
+    /// Returns the place of the event that its publisher gave the same id before, in this commit or in an earlier one.
+    fn find_given(
+        &self,
+        connection: &mut SqliteConnection,
+        plugin_id: i64,
+        event: &NewEvent,
+    ) -> QueryResult<Option<i64>> {
+        if !event.is_given {
+            return Ok(None);
+        }
+        let is_same = |new: &NewEvent| {
+            new.is_given && new.id == event.id && new.source == event.source && new.publisher() == event.publisher()
+        };
+        match self.new.iter().find(|(new, _)| is_same(new)) {
+            Some((_, place)) => Ok(Some(*place)),
+            None => events::find_given(connection, plugin_id, event),
+        }
+    }
+
     fn add(&mut self, event: &'a NewEvent, seq: i64) {
         self.new.push((event, seq));
         let one = EventUsage { events: 1, bytes: event.kept_bytes() };
@@ -58,13 +76,17 @@ impl<'a> Appended<'a> {
         }
     }
 
-    /// The commit is written. Returns the events' places.
-    pub(super) fn note(
+    /// Writes the events that are new. Returns the places of all.
+    pub(super) fn write(
         self,
         connection: &mut SqliteConnection,
         ledger: &mut EventLedger,
-        plugin_id: i64,
+        commit: &Commit,
     ) -> QueryResult<Vec<i64>> {
+        let plugin_id = commit.space.id();
+        for (event, seq) in &self.new {
+            events::append(connection, plugin_id, event, *seq, commit.now_ms)?;
+        }
         for (publisher, added) in self.added {
             ledger.add(connection, plugin_id, publisher, added)?;
         }

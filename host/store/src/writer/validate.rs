@@ -3,7 +3,8 @@
 //! commits is a serial order of all that happened.
 //!
 //! Where the stamps cannot tell, the database is asked for the very rows. That has a bound; a commit that would need
-//! more is a conflict, which costs its handler another run and its neighbours nothing.
+//! more is a conflict, which costs its handler another run and its neighbours nothing. What is known of a row then need
+//! not be asked for when it is written.
 
 use std::{collections::HashMap, sync::Arc, sync::atomic::Ordering};
 
@@ -12,7 +13,7 @@ use diesel::prelude::*;
 use super::stamps::Stamps;
 use crate::{
     commit::{Commit, KeyRead, Mark, RangeRead, Seen, UNDECIDED},
-    keys::{self, Listing, Name, is_live},
+    keys::{self, Listing, Name, as_i64, is_live},
 };
 
 /// Rows of ranges that are looked at for one commit, about 3 ms.
@@ -47,36 +48,62 @@ fn address(mark: &Mark) -> usize {
 }
 
 /// What a validation needs besides the commit.
-pub(super) struct Validation<'a> {
+pub(super) struct Validation<'a, 'b> {
     pub(super) commit: &'a Commit,
-    pub(super) stamps: &'a Stamps,
-    pub(super) marks: &'a Marks,
+    pub(super) stamps: &'b Stamps,
+    pub(super) marks: &'b Marks,
 }
 
-impl Validation<'_> {
-    /// Returns whether everything that the commit read is still so.
-    pub(super) fn holds(&self, connection: &mut SqliteConnection) -> QueryResult<bool> {
+/// What a validation found out about keys of its commit: the size of the value that each has, its time over or not.
+#[derive(Debug, Default)]
+pub(super) struct Known<'a>(HashMap<(&'a str, &'a [u8]), Option<i64>>);
+
+impl<'a> Known<'a> {
+    /// Returns the size of a key's value, where that is known; `None` within where the key has none.
+    pub(super) fn value_bytes(&self, name: Name<'_>) -> Option<Option<i64>> {
+        self.0.get(&(name.bucket, name.key)).copied()
+    }
+
+    fn note(&mut self, name: Name<'a>, value_bytes: Option<i64>) {
+        self.0.insert((name.bucket, name.key), value_bytes);
+    }
+}
+
+impl<'a> Validation<'a, '_> {
+    /// Finds out whether everything that the commit read is still so, and what that says about its keys; `None` where
+    /// something is not.
+    pub(super) fn check(&self, connection: &mut SqliteConnection) -> QueryResult<Option<Known<'a>>> {
+        let mut known = Known::default();
         for read in &self.commit.reads {
-            if !self.key_holds(connection, read)? {
-                return Ok(false);
+            if !self.key_holds(connection, read, &mut known)? {
+                return Ok(None);
             }
         }
         let mut rows_left = ROWS_MAX;
         for read in &self.commit.ranges {
             if !self.range_holds(connection, read, &mut rows_left)? {
-                return Ok(false);
+                return Ok(None);
             }
         }
-        Ok(true)
+        Ok(Some(known))
     }
 
-    fn key_holds(&self, connection: &mut SqliteConnection, read: &KeyRead) -> QueryResult<bool> {
+    fn key_holds(
+        &self,
+        connection: &mut SqliteConnection,
+        read: &'a KeyRead,
+        known: &mut Known<'a>,
+    ) -> QueryResult<bool> {
         let name = Name { plugin_id: self.commit.space.id(), bucket: &read.bucket, key: &read.key };
         let expected = match &read.seen {
+            // There may be a row whose time is over.
             Seen::Absent { after: None } if self.key_is_unchanged(name) => return Ok(true),
-            Seen::Version(_) if self.key_is_unchanged(name) => return Ok(true),
+            Seen::Version { value_bytes, .. } if self.key_is_unchanged(name) => {
+                known.note(name, Some(as_i64(*value_bytes)));
+                return Ok(true);
+            }
             Seen::Absent { after: None } => None,
-            Seen::Version(version) => Some(*version),
+            Seen::Version { version, .. } => Some(*version),
             Seen::Absent { after: Some(mark) } if self.marks.version(mark).is_some() => None,
             Seen::Absent { after: Some(_) } => return Ok(false),
             Seen::Written(mark) => match self.marks.version(mark) {
@@ -84,8 +111,9 @@ impl Validation<'_> {
                 None => return Ok(false),
             },
         };
-        let head = keys::find_head(connection, name)?.filter(|head| head.is_live(self.commit.now_ms));
-        Ok(head.map(|head| head.version) == expected)
+        let head = keys::find_head(connection, name)?;
+        known.note(name, head.map(|head| head.value_bytes));
+        Ok(head.filter(|head| head.is_live(self.commit.now_ms)).map(|head| head.version) == expected)
     }
 
     fn range_holds(

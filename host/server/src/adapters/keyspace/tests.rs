@@ -68,7 +68,8 @@ async fn a_stale_read_is_a_conflict() {
     state.commit(writing([set("a", "1")]), Outcome::Nothing).await.expect("committed");
     let mut snapshot = state.snapshot().await.expect("the store can be read");
     let seen = snapshot.get("b", b"a").expect("the store can be read").expect("it is there");
-    let reads = vec![KeyRead { bucket: "b".into(), key: b"a".to_vec(), seen: Seen::Version(seen.version) }];
+    let seen = Seen::Version { version: seen.version, value_bytes: seen.value.len() };
+    let reads = vec![KeyRead { bucket: "b".into(), key: b"a".to_vec(), seen }];
     let transaction = |value| Transaction {
         snapshot: Some(snapshot.sequence()),
         now_ms: Some(snapshot.now_ms()),
