@@ -47,13 +47,15 @@ pub struct NewReply {
     body: Vec<u8>,
 }
 
-/// What became of a reply to keep.
+/// Where a reply to keep would go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Insertion {
-    /// It is kept. An expired record of `replaced_bytes` made way for it, 0 where there was none.
-    Inserted { replaced_bytes: u64 },
+pub(crate) enum Place {
+    /// Nothing is there.
+    Free,
+    /// An expired record, which makes way.
+    Expired { bytes: u64 },
     /// There is one already, and it stays.
-    Exists,
+    Taken,
 }
 
 impl NewReply {
@@ -100,26 +102,38 @@ pub(crate) fn find(
     .transpose()
 }
 
-/// Keeps a reply unless there is one. To be called in the transaction of what it stands for.
-pub(crate) fn insert(
+/// Finds out where a reply would go.
+pub(crate) fn find_place(
     connection: &mut SqliteConnection,
     plugin_id: i64,
     reply: &NewReply,
     now_ms: i64,
-) -> QueryResult<Insertion> {
-    let place = replies::table.find((plugin_id, &reply.principal, &reply.route, &reply.key));
-    let before: Option<(i64, i64)> =
-        place.select((replies::expires_at_ms, size::reply_bytes())).first(connection).optional()?;
-    let replaced_bytes = match before {
-        Some((expires_at_ms, _)) if expires_at_ms > now_ms => return Ok(Insertion::Exists),
-        Some((_, bytes)) => {
-            diesel::delete(place).execute(connection)?;
-            bytes.unsigned_abs()
-        }
-        None => 0,
-    };
+) -> QueryResult<Place> {
+    let before: Option<(i64, i64)> = replies::table
+        .find((plugin_id, &reply.principal, &reply.route, &reply.key))
+        .select((replies::expires_at_ms, size::reply_bytes()))
+        .first(connection)
+        .optional()?;
+    Ok(match before {
+        None => Place::Free,
+        Some((expires_at_ms, _)) if expires_at_ms > now_ms => Place::Taken,
+        Some((_, bytes)) => Place::Expired { bytes: bytes.unsigned_abs() },
+    })
+}
+
+/// Keeps a reply in its place, which is not taken. To be called in the transaction of what it stands for.
+pub(crate) fn insert(
+    connection: &mut SqliteConnection,
+    plugin_id: i64,
+    reply: &NewReply,
+    place: Place,
+) -> QueryResult<()> {
+    if let Place::Expired { .. } = place {
+        let expired = replies::table.find((plugin_id, &reply.principal, &reply.route, &reply.key));
+        diesel::delete(expired).execute(connection)?;
+    }
     diesel::insert_into(replies::table).values((replies::plugin_id.eq(plugin_id), reply)).execute(connection)?;
-    Ok(Insertion::Inserted { replaced_bytes })
+    Ok(())
 }
 
 fn damaged(error: impl std::error::Error + Send + Sync + 'static) -> diesel::result::Error {
@@ -142,6 +156,14 @@ mod tests {
         }
     }
 
+    fn keep(connection: &mut SqliteConnection, plugin_id: i64, reply: &NewReply, now_ms: i64) -> QueryResult<Place> {
+        let place = find_place(connection, plugin_id, reply, now_ms)?;
+        if place != Place::Taken {
+            insert(connection, plugin_id, reply, place)?;
+        }
+        Ok(place)
+    }
+
     fn sum_of_bytes(connection: &mut SqliteConnection) -> QueryResult<i64> {
         Ok(replies::table.select(size::reply_bytes()).load::<i64>(connection)?.iter().sum())
     }
@@ -150,8 +172,7 @@ mod tests {
     fn gives_back_what_was_kept_until_it_expires() -> QueryResult<()> {
         let mut connection = migrated();
         let a = get_or_create_id(&mut connection, "a")?;
-        let insertion = insert(&mut connection, a, &NewReply::new(KEY, reply("one"), 100), 0)?;
-        assert_eq!(insertion, Insertion::Inserted { replaced_bytes: 0 });
+        assert_eq!(keep(&mut connection, a, &NewReply::new(KEY, reply("one"), 100), 0)?, Place::Free);
         assert_eq!(find(&mut connection, a, KEY, 99)?, Some(reply("one")));
         assert_eq!(find(&mut connection, a, KEY, 100)?, None);
         Ok(())
@@ -161,9 +182,8 @@ mod tests {
     fn the_first_of_two_stays() -> QueryResult<()> {
         let mut connection = migrated();
         let a = get_or_create_id(&mut connection, "a")?;
-        insert(&mut connection, a, &NewReply::new(KEY, reply("one"), 100), 0)?;
-        let insertion = insert(&mut connection, a, &NewReply::new(KEY, reply("two"), 200), 99)?;
-        assert_eq!(insertion, Insertion::Exists);
+        keep(&mut connection, a, &NewReply::new(KEY, reply("one"), 100), 0)?;
+        assert_eq!(keep(&mut connection, a, &NewReply::new(KEY, reply("two"), 200), 99)?, Place::Taken);
         assert_eq!(find(&mut connection, a, KEY, 99)?, Some(reply("one")));
         Ok(())
     }
@@ -173,10 +193,9 @@ mod tests {
         let mut connection = migrated();
         let a = get_or_create_id(&mut connection, "a")?;
         let first = NewReply::new(KEY, reply("one"), 100);
-        insert(&mut connection, a, &first, 0)?;
+        keep(&mut connection, a, &first, 0)?;
         let second = NewReply::new(KEY, reply("second"), 200);
-        let insertion = insert(&mut connection, a, &second, 100)?;
-        assert_eq!(insertion, Insertion::Inserted { replaced_bytes: first.bytes() });
+        assert_eq!(keep(&mut connection, a, &second, 100)?, Place::Expired { bytes: first.bytes() });
         assert_eq!(find(&mut connection, a, KEY, 100)?, Some(reply("second")));
         Ok(())
     }
@@ -185,14 +204,13 @@ mod tests {
     fn is_found_by_all_of_plugin_principal_route_and_key() -> QueryResult<()> {
         let mut connection = migrated();
         let (a, b) = (get_or_create_id(&mut connection, "a")?, get_or_create_id(&mut connection, "b")?);
-        insert(&mut connection, a, &NewReply::new(KEY, reply("one"), 100), 0)?;
+        keep(&mut connection, a, &NewReply::new(KEY, reply("one"), 100), 0)?;
         assert_eq!(find(&mut connection, b, KEY, 0)?, None);
         for other in
             [ReplyKey { principal: "user:bob", ..KEY }, ReplyKey { route: "PUT /", ..KEY }, ReplyKey { key: "", ..KEY }]
         {
             assert_eq!(find(&mut connection, a, other, 0)?, None, "{other:?}");
-            let insertion = insert(&mut connection, a, &NewReply::new(other, reply("two"), 100), 0)?;
-            assert_eq!(insertion, Insertion::Inserted { replaced_bytes: 0 });
+            assert_eq!(keep(&mut connection, a, &NewReply::new(other, reply("two"), 100), 0)?, Place::Free);
         }
         assert_eq!(find(&mut connection, a, KEY, 0)?, Some(reply("one")));
         Ok(())
@@ -203,7 +221,7 @@ mod tests {
         let mut connection = migrated();
         let a = get_or_create_id(&mut connection, "ä")?;
         let kept = NewReply::new(ReplyKey { principal: "ünï", ..KEY }, reply("größer"), 100);
-        insert(&mut connection, a, &kept, 0)?;
+        keep(&mut connection, a, &kept, 0)?;
         assert_eq!(sum_of_bytes(&mut connection)?.unsigned_abs(), kept.bytes());
         Ok(())
     }

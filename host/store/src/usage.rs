@@ -160,7 +160,7 @@ mod tests {
     use crate::{
         migrate::migrated,
         plugins::get_or_create_id,
-        replies::{NewReply, Reply, ReplyKey, insert},
+        replies::{NewReply, Place, Reply, ReplyKey, insert},
     };
 
     /// Sets keys of `bytes` each, all in all, and counts them as the writer does.
@@ -189,7 +189,7 @@ mod tests {
             let key = ReplyKey { principal: "user:ann", route: "POST /", key: &reply.to_string() };
             let body = b"created".to_vec();
             let kept = NewReply::new(key, Reply { fingerprint: vec![1], status: 201, headers: Vec::new(), body }, 1);
-            insert(connection, id, &kept, 0)?;
+            insert(connection, id, &kept, Place::Free)?;
             bytes += kept.bytes();
         }
         count(connection, id, 0, bytes.cast_signed())?;

@@ -1,8 +1,9 @@
 //! What a delivery, or a run by the clock, changes in progress: part of the commit that holds its effects.
 //!
-//! A step names everything that it expects. Where one thing is otherwise, it is stale, and with it its commit.
+//! A step names everything that it expects. Where one thing is otherwise, it is stale, and with it its commit. All of it
+//! is checked before any of it is written, so it names each cursor and each row once.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use diesel::{prelude::*, upsert::excluded};
 
@@ -134,19 +135,32 @@ impl From<diesel::result::Error> for StepError {
 }
 
 impl Step {
-    /// Applies it. What was done before it turns out to be stale is for the caller to undo.
-    pub(crate) fn apply(&self, connection: &mut SqliteConnection) -> Result<(), StepError> {
+    /// Finds out whether everything is as it expects.
+    pub(crate) fn check(&self, connection: &mut SqliteConnection) -> Result<(), StepError> {
         let epoch: Option<i64> = subscriptions::table
             .find(self.subscription)
             .select(subscriptions::epoch)
             .get_result(connection)
             .optional()?;
         require(epoch == Some(self.epoch))?;
+        require(is_each_once(self.cursors.iter().map(|cursor| cursor.lane)))?;
+        require(is_each_once(self.retries.iter().map(RetryStep::seq)))?;
         for cursor in &self.cursors {
-            cursor.apply(connection, self.subscription)?;
+            cursor.check(connection, self.subscription)?;
         }
         for retry in &self.retries {
-            retry.apply(connection, self.subscription)?;
+            retry.check(connection, self.subscription)?;
+        }
+        Ok(())
+    }
+
+    /// Does it, once it was checked.
+    pub(crate) fn write(&self, connection: &mut SqliteConnection) -> QueryResult<()> {
+        for cursor in &self.cursors {
+            cursor.write(connection, self.subscription)?;
+        }
+        for retry in &self.retries {
+            retry.write(connection, self.subscription)?;
         }
         for dead in &self.dead_letters {
             dead.put(connection, self.subscription)?;
@@ -172,36 +186,48 @@ impl Step {
 }
 
 impl CursorStep {
-    fn apply(&self, connection: &mut SqliteConnection, subscription: i64) -> Result<(), StepError> {
+    fn check(&self, connection: &mut SqliteConnection, subscription: i64) -> Result<(), StepError> {
         let at = cursors::table.find((subscription, i64::from(self.lane)));
         let stands: Option<i64> = at.select(cursors::seq).get_result(connection).optional()?;
-        require(stands == Some(self.from))?;
-        if self.from != self.to {
-            enum Move {}
-            write::<Move>(connection, diesel::update(at).set(cursors::seq.eq(self.to)))?;
+        require(stands == Some(self.from))
+    }
+
+    fn write(&self, connection: &mut SqliteConnection, subscription: i64) -> QueryResult<()> {
+        if self.from == self.to {
+            return Ok(());
         }
-        Ok(())
+        enum Move {}
+        let at = cursors::table.find((subscription, i64::from(self.lane)));
+        write::<Move>(connection, diesel::update(at).set(cursors::seq.eq(self.to)))
     }
 }
 
 impl RetryStep {
-    fn apply(&self, connection: &mut SqliteConnection, subscription: i64) -> Result<(), StepError> {
-        let (seq, expected) = match self {
-            Self::Insert(row) => (row.seq, None),
-            Self::Replace { attempts, row } => (row.seq, Some(i64::from(*attempts))),
-            Self::Remove { seq, attempts } => (*seq, Some(i64::from(*attempts))),
-        };
-        let at = retries::table.find((subscription, seq));
-        let attempts: Option<i64> = at.select(retries::attempts).get_result(connection).optional()?;
-        require(attempts == expected)?;
+    fn seq(&self) -> i64 {
         match self {
-            Self::Insert(row) | Self::Replace { row, .. } => row.put(connection, subscription)?,
-            Self::Remove { .. } => {
+            Self::Insert(row) | Self::Replace { row, .. } => row.seq,
+            Self::Remove { seq, .. } => *seq,
+        }
+    }
+
+    fn check(&self, connection: &mut SqliteConnection, subscription: i64) -> Result<(), StepError> {
+        let expected = match self {
+            Self::Insert(_) => None,
+            Self::Replace { attempts, .. } | Self::Remove { attempts, .. } => Some(i64::from(*attempts)),
+        };
+        let at = retries::table.find((subscription, self.seq()));
+        let attempts: Option<i64> = at.select(retries::attempts).get_result(connection).optional()?;
+        require(attempts == expected)
+    }
+
+    fn write(&self, connection: &mut SqliteConnection, subscription: i64) -> QueryResult<()> {
+        match self {
+            Self::Insert(row) | Self::Replace { row, .. } => row.put(connection, subscription),
+            Self::Remove { seq, .. } => {
                 enum Remove {}
-                write::<Remove>(connection, diesel::delete(at))?;
+                write::<Remove>(connection, diesel::delete(retries::table.find((subscription, *seq))))
             }
         }
-        Ok(())
     }
 }
 
@@ -256,11 +282,16 @@ impl DeadLetter {
 }
 
 impl ScheduleStep {
-    /// Applies it. What was done before it turns out to be stale is for the caller to undo.
-    pub(crate) fn apply(&self, connection: &mut SqliteConnection) -> Result<(), StepError> {
+    /// Finds out whether everything is as it expects.
+    pub(crate) fn check(&self, connection: &mut SqliteConnection) -> Result<(), StepError> {
         let at = schedules::table.find(self.schedule);
         let done_to: Option<i64> = at.select(schedules::done_to_ms).get_result(connection).optional()?;
-        require(done_to == Some(self.from))?;
+        require(done_to == Some(self.from))
+    }
+
+    /// Does it, once it was checked.
+    pub(crate) fn write(&self, connection: &mut SqliteConnection) -> QueryResult<()> {
+        let at = schedules::table.find(self.schedule);
         diesel::update(at).set(schedules::done_to_ms.eq(self.to)).execute(connection)?;
         if let Some(run) = &self.run {
             let problem = run.problem.as_ref();
@@ -274,6 +305,11 @@ impl ScheduleStep {
         }
         Ok(())
     }
+}
+
+fn is_each_once(names: impl IntoIterator<Item = impl Ord>) -> bool {
+    let mut seen = BTreeSet::new();
+    names.into_iter().all(|name| seen.insert(name))
 }
 
 fn require(is_as_expected: bool) -> Result<(), StepError> {

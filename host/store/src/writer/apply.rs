@@ -1,9 +1,7 @@
 //! One commit, from what it read to what it writes.
 //!
-//! What may be refused is decided before anything is written, so most commits need no savepoint: there is nothing to undo.
-//! The steps of deliveries and kept replies look while they write; commits with those have one.
-
-use std::sync::Arc;
+//! Everything for which it may be refused is decided before anything is written. So there is nothing to undo, and no
+//! commit needs a savepoint; a database that fails under one takes the whole batch.
 
 use diesel::prelude::*;
 
@@ -18,55 +16,42 @@ use crate::{
     commit::{Commit, CommitError, Committed, Resource},
     events::StepError,
     keys::{self, Name},
-    replies::{self, Insertion},
+    replies::{self, Place},
     space::Quota,
-    statement::in_savepoint,
 };
 
 /// Does a commit, or says why not; then nothing of it is done.
 ///
 /// # Errors
-/// When the database fails in a way that the batch does not survive.
+/// When the database fails: the batch cannot go on.
 pub(super) fn apply(
     connection: &mut SqliteConnection,
     core: &mut Core,
     commit: &Commit,
 ) -> QueryResult<Result<Committed, CommitError>> {
-    if !looks_while_it_writes(commit) {
-        return match apply_all(connection, core, commit) {
-            Ok(committed) => Ok(Ok(committed)),
-            Err(Stop::Refused(error)) => Ok(Err(error)),
-            Err(Stop::Failed(error)) => Err(error),
-        };
+    match apply_all(connection, core, commit) {
+        Ok(committed) => Ok(Ok(committed)),
+        Err(Stop::Refused(error)) => Ok(Err(error)),
+        Err(Stop::Failed(error)) => Err(error),
     }
-    let outcome = in_savepoint(connection, |connection| apply_all(connection, core, commit));
-    let outcome = outcome.map_err(|lost| match lost.job {
-        // The first error is the cause of the other.
-        Some(Stop::Failed(error)) => error,
-        _ => lost.error,
-    })?;
-    Ok(outcome.map_err(|stop| match stop {
-        Stop::Refused(error) => error,
-        Stop::Failed(error) => CommitError::Unavailable(Arc::new(error)),
-    }))
-}
-
-/// Returns whether the commit may be refused when a part of it is written.
-fn looks_while_it_writes(commit: &Commit) -> bool {
-    commit.step.is_some() || commit.schedule_step.is_some() || commit.reply.is_some()
 }
 
 fn apply_all(connection: &mut SqliteConnection, core: &mut Core, commit: &Commit) -> Result<Committed, Stop> {
-    apply_steps(connection, commit)?;
+    check_steps(connection, commit)?;
     let known = validate(connection, core, commit)?;
     let plugin_id = commit.space.id();
     let plan = plan(connection, commit, known)?;
-    let reply = keep_reply(connection, commit)?;
+    let (place, reply) = place_reply(connection, commit)?;
     let before = core.ledger.usage(connection, plugin_id)?;
     let after = before.plus(plan.change).plus(reply);
     check_quota(commit.space.quota(), before, after)?;
-    let version = core.ledger.next_version();
     let publication = publish::plan(connection, &mut core.events, commit)?;
+    // From here on nothing is refused.
+    let version = core.ledger.next_version();
+    write_steps(connection, commit)?;
+    if let Some(reply) = &commit.reply {
+        replies::insert(connection, plugin_id, reply, place)?;
+    }
     write(connection, commit, &plan, version)?;
     let events = publication.write(connection, &mut core.events, commit)?;
     core.ledger.advance();
@@ -91,12 +76,22 @@ fn validate<'a>(connection: &mut SqliteConnection, core: &Core, commit: &'a Comm
 }
 
 /// First of all: a delivery that was overtaken is not worth another run.
-fn apply_steps(connection: &mut SqliteConnection, commit: &Commit) -> Result<(), Stop> {
+fn check_steps(connection: &mut SqliteConnection, commit: &Commit) -> Result<(), StepError> {
     if let Some(step) = &commit.step {
-        step.apply(connection)?;
+        step.check(connection)?;
     }
     if let Some(step) = &commit.schedule_step {
-        step.apply(connection)?;
+        step.check(connection)?;
+    }
+    Ok(())
+}
+
+fn write_steps(connection: &mut SqliteConnection, commit: &Commit) -> QueryResult<()> {
+    if let Some(step) = &commit.step {
+        step.write(connection)?;
+    }
+    if let Some(step) = &commit.schedule_step {
+        step.write(connection)?;
     }
     Ok(())
 }
@@ -110,16 +105,17 @@ impl From<StepError> for Stop {
     }
 }
 
-/// Returns by how much the reply changes what the plugin keeps.
-fn keep_reply(connection: &mut SqliteConnection, commit: &Commit) -> Result<Usage, Stop> {
-    let Some(reply) = &commit.reply else { return Ok(Usage::default()) };
-    match replies::insert(connection, commit.space.id(), reply, commit.now_ms)? {
-        Insertion::Exists => Err(CommitError::ReplyExists.into()),
-        Insertion::Inserted { replaced_bytes } => {
-            let bytes = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
-            Ok(Usage { keys: 0, bytes: bytes(reply.bytes()).saturating_sub(bytes(replaced_bytes)) })
-        }
-    }
+/// Returns where the reply goes, and by how much it changes what the plugin keeps.
+fn place_reply(connection: &mut SqliteConnection, commit: &Commit) -> Result<(Place, Usage), Stop> {
+    let Some(reply) = &commit.reply else { return Ok((Place::Free, Usage::default())) };
+    let place = replies::find_place(connection, commit.space.id(), reply, commit.now_ms)?;
+    let replaced_bytes = match place {
+        Place::Taken => return Err(CommitError::ReplyExists.into()),
+        Place::Expired { bytes } => bytes,
+        Place::Free => 0,
+    };
+    let bytes = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
+    Ok((place, Usage { keys: 0, bytes: bytes(reply.bytes()).saturating_sub(bytes(replaced_bytes)) }))
 }
 
 /// A plugin over its quota, because that was lowered, may still write what makes it keep less.

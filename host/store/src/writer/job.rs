@@ -47,7 +47,7 @@ impl Job {
             Self::Write(write) => {
                 let run = |connection: &mut SqliteConnection| if write.work.run(connection) { Ok(()) } else { Err(()) };
                 // The closure keeps its own result.
-                let _ = in_savepoint(connection, run).map_err(|lost| lost.error)?;
+                let _ = in_savepoint(connection, run)?;
             }
             Self::Collect(collection) => collection.run(connection, core)?,
             Self::Erase(erasure) => erasure.run(connection, core)?,
