@@ -10,7 +10,7 @@ use std::{
 use serde_json::{Value, json};
 
 use crate::harness::{
-    Connection, Server, Setup, Stopwatch, Stream, administrators_token, raise_file_limit, wait_until,
+    Connection, Server, Setup, StopOnDrop, Stopwatch, Stream, administrators_token, raise_file_limit, wait_until,
 };
 
 fn request(server: &Server, query: &str, last_event_id: &str) -> reqwest::blocking::RequestBuilder {
@@ -181,6 +181,7 @@ fn ten_thousand_connects_and_disconnects_leave_nothing_behind() {
     let server = Setup::new().config("[events]\nstreams_per_caller_max = 64\n").start();
     let (head, stop) = (head(), AtomicBool::new(false));
     thread::scope(|scope| {
+        let stopped = StopOnDrop(&stop);
         // Something is published all the while.
         scope.spawn(|| {
             while !stop.load(Ordering::Relaxed) {
@@ -203,7 +204,7 @@ fn ten_thousand_connects_and_disconnects_leave_nothing_behind() {
             })
             .collect();
         clients.into_iter().for_each(|client| client.join().expect("no panic"));
-        stop.store(true, Ordering::Relaxed);
+        drop(stopped);
     });
     wait_until("all places", || {
         let streams: Vec<_> =

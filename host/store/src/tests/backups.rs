@@ -8,7 +8,7 @@ use std::{
 
 use diesel::prelude::*;
 
-use super::fixture::{Fixture, empty, set};
+use super::fixture::{Fixture, StopOnDrop, empty, set};
 use crate::{
     CommandStore, Commit, Existing, Quota, Store, StoreOptions, back_up, restore,
     schema::{counters, kv},
@@ -22,7 +22,7 @@ const KEYS: usize = 40;
 fn write(fixture: &Fixture, plugin: &str, stop: &AtomicBool) {
     let space = fixture.space(plugin);
     let mut turn = 0;
-    while !stop.load(Ordering::SeqCst) {
+    while !stop.load(Ordering::Relaxed) {
         turn += 1;
         let value = format!("{turn}").repeat(turn % 50);
         let writes = (0..KEYS).map(|key| set(&key.to_string(), &value)).collect();
@@ -30,15 +30,6 @@ fn write(fixture: &Fixture, plugin: &str, stop: &AtomicBool) {
             if turn % 3 == 0 { vec![set("sometimes", "1")] } else { vec![super::fixture::delete("sometimes")] };
         let writes = [before, writes].concat();
         fixture.commit(Commit { writes, ..empty(&space) }).unwrap();
-    }
-}
-
-/// Tells the threads to stop, also when the test fails: it waits for them.
-struct StopOnDrop<'a>(&'a AtomicBool);
-
-impl Drop for StopOnDrop<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::SeqCst);
     }
 }
 

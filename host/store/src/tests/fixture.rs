@@ -2,7 +2,11 @@
 
 use std::{
     ops::Bound,
-    sync::{Arc, atomic::AtomicI64, mpsc},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicI64, Ordering},
+        mpsc,
+    },
     time::Duration,
 };
 
@@ -146,6 +150,15 @@ pub(super) fn list_and_note(snapshot: &mut Snapshot, range: KeyRange) -> (Vec<St
 /// `from <= key < to`.
 pub(super) fn between(from: &str, to: &str) -> KeyRange {
     KeyRange { from: Bound::Included(from.into()), to: Bound::Excluded(to.into()) }
+}
+
+/// Tells threads to stop, however the test goes on: a scope waits for its threads also when the test has failed.
+pub(super) struct StopOnDrop<'a>(pub(super) &'a AtomicBool);
+
+impl Drop for StopOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 pub(super) fn mark() -> Mark {

@@ -11,7 +11,7 @@ use std::{
 use diesel::connection::SimpleConnection as _;
 use tokio::time::Instant;
 
-use super::fixture::{BUCKET, Fixture, set};
+use super::fixture::{BUCKET, Fixture, StopOnDrop, set};
 use crate::{Snapshot, Space};
 
 /// The bound of the log in these tests.
@@ -90,9 +90,10 @@ fn overlap(fixture: &Fixture, space: &Arc<Space>, over: &AtomicBool) -> Read {
 fn write_beside_overlapping_snapshots(fixture: &Fixture) -> (Written, Duration) {
     let (space, over) = (fixture.space("a"), AtomicBool::new(false));
     std::thread::scope(|scope| {
+        let stop = StopOnDrop(&over);
         let readers: Vec<_> = (0..3).map(|_| scope.spawn(|| overlap(fixture, &space, &over))).collect();
         let written = write(fixture, &space, 10 * BOUND);
-        over.store(true, Ordering::Relaxed);
+        drop(stop);
         (written, readers.into_iter().map(|reader| reader.join().unwrap().slowest).max().unwrap())
     })
 }
@@ -127,6 +128,7 @@ fn a_snapshot_that_does_not_end_is_ended_at_the_bound_and_no_other_is() {
     let mut forgotten = fixture.snapshot(&space, 0);
     assert!(forgotten.get(BUCKET, b"0").unwrap().is_some());
     std::thread::scope(|scope| {
+        let stop = StopOnDrop(&over);
         let reader = scope.spawn(|| overlap(&fixture, &space, &over));
         // It holds on for as long as there is room.
         write(&fixture, &space, BOUND / 2);
@@ -134,7 +136,7 @@ fn a_snapshot_that_does_not_end_is_ended_at_the_bound_and_no_other_is() {
         let written = write(&fixture, &space, 5 * BOUND);
         assert!(written.log_bytes < BOUND * 5 / 4 && written.file_bytes < BOUND * 5 / 4, "{written:?}");
         assert!(written.slowest < PATIENCE, "{written:?}");
-        over.store(true, Ordering::Relaxed);
+        drop(stop);
         reader.join().unwrap();
     });
     let ended = forgotten.get(BUCKET, b"0").unwrap_err();

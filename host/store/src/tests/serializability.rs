@@ -13,7 +13,7 @@ use std::{
 use diesel::connection::SimpleConnection as _;
 
 use super::{
-    fixture::{BUCKET, Fixture, between, delete, empty, increment, mark, read, seen, set, set_for},
+    fixture::{BUCKET, Fixture, StopOnDrop, between, delete, empty, increment, mark, read, seen, set, set_for},
     history::{Event, Observed, Wrote, replay},
 };
 use crate::{
@@ -221,7 +221,7 @@ fn run_workers(fixture: &Fixture, seed: u64, trouble: impl FnMut() + Send) -> Ou
         };
         let workers: Vec<_> = (0..THREADS).map(|thread| scope.spawn(move || work(thread))).collect();
         let mut trouble = trouble;
-        let done = &done;
+        let (done, stop) = (&done, StopOnDrop(&done));
         scope.spawn(move || {
             while !done.load(Ordering::Relaxed) {
                 trouble();
@@ -236,7 +236,7 @@ fn run_workers(fixture: &Fixture, seed: u64, trouble: impl FnMut() + Send) -> Ou
             all.conflicts += outcome.conflicts;
             all.failures += outcome.failures;
         }
-        done.store(true, Ordering::Relaxed);
+        drop(stop);
         all
     })
 }
