@@ -14,6 +14,7 @@ mod log;
 mod mount;
 mod neighbour;
 mod preload;
+mod process;
 mod random;
 mod script;
 mod server;

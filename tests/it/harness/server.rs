@@ -4,7 +4,7 @@ use std::{
     fs,
     net::IpAddr,
     path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Command, ExitStatus, Stdio},
 };
 
 use reqwest::blocking::{Client, ClientBuilder, RequestBuilder};
@@ -18,6 +18,7 @@ use super::{
     administrators_token, component,
     component::profile,
     log::Lines,
+    process::Process,
     wait::{PATIENCE, poll, spin_until, wait_for, wait_until},
 };
 
@@ -100,12 +101,11 @@ impl Setup {
     /// Starts a server that must not start, and returns what it says.
     #[track_caller]
     pub(crate) fn refusal(&self) -> String {
-        let mut process = self.command().spawn().expect("the server's binary starts");
+        let mut process = Process::start(self.command());
         let log = Lines::collect(process.stderr.take().expect("stderr is a pipe"));
         let status = poll(|| process.try_wait().expect("the server is a child of the test"));
-        if status.is_none() {
-            process.kill().expect("it runs");
-        }
+        // One that started after all ends here, and what it says with it.
+        drop(process);
         assert!(status.is_some_and(|status| status.code() == Some(1)), "{status:?}: {}", log.to_end());
         log.to_end()
     }
@@ -113,7 +113,7 @@ impl Setup {
     /// Starts a server and kills it as soon as `look` at the data folder says yes, ready or not.
     #[track_caller]
     pub(crate) fn kill_as_soon_as(&self, look: impl Fn(&Path) -> bool) {
-        let mut process = self.command().spawn().expect("the server's binary starts");
+        let mut process = Process::start(self.command());
         spin_until("the server to get that far", || look(&self.data));
         process.kill().expect("the server runs");
         process.wait().expect("the server is a child of the test");
@@ -136,28 +136,37 @@ impl Setup {
     /// Starts a server and waits until it listens. A new folder of state gets an administrator.
     #[track_caller]
     pub(crate) fn spawn(self) -> Server {
+        let mut server = self.launch();
+        server.address = wait_for("the server's address", || {
+            if let Some(status) = server.try_wait() {
+                panic!("the server ended with {status}:\n{}", server.log().join("\n"));
+            }
+            let lines = server.output();
+            Some(lines.iter().find_map(|line| line.strip_prefix("listening on http://"))?.trim().to_owned())
+        });
+        server
+    }
+
+    /// Starts a server that is not known to listen yet.
+    #[track_caller]
+    fn launch(self) -> Server {
         if !self.data.exists() {
             install_administrator(&self.data);
         }
-        // Before there is a process that nobody would end.
         let client = client().build().expect("a client needs nothing");
-        let mut process = self.command().spawn().expect("the server's binary starts");
-        let stdout = Lines::collect(process.stdout.take().expect("stdout is a pipe"));
+        let mut process = Process::start(self.command());
+        let output = Lines::collect(process.stdout.take().expect("stdout is a pipe"));
         let log = Lines::collect(process.stderr.take().expect("stderr is a pipe"));
-        let address = wait_for("the server's address", || {
-            if let Ok(Some(status)) = process.try_wait() {
-                panic!("the server ended with {status}:\n{}", log.all().join("\n"));
-            }
-            Some(stdout.all().iter().find_map(|line| line.strip_prefix("listening on http://"))?.trim().to_owned())
-        });
-        Server { setup: self, process, address, output: stdout, log, client }
+        Server { process, setup: self, address: String::new(), output, log, client }
     }
 }
 
 /// A running server. It ends with the value.
 pub(crate) struct Server {
+    /// Dropped before its folders are.
+    process: Process,
     setup: Setup,
-    process: Child,
+    /// Host and port; empty until it listens.
     address: String,
     output: Lines,
     log: Lines,
@@ -315,7 +324,7 @@ impl Server {
     pub(crate) fn kill(mut self) -> Setup {
         self.process.kill().expect("the server runs");
         self.process.wait().expect("the server is a child of the test");
-        std::mem::replace(&mut self.setup, Setup::new())
+        self.setup
     }
 
     /// Stops the server, and returns its folders for another one.
@@ -324,17 +333,7 @@ impl Server {
         self.terminate();
         let status = wait_for("the server to stop", || self.try_wait());
         assert!(status.success(), "the server stopped with {status}:\n{}", self.log().join("\n"));
-        std::mem::replace(&mut self.setup, Setup::new())
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        if matches!(self.process.try_wait(), Ok(None)) {
-            // No test waits for a server that it is done with.
-            let _gone = self.process.kill();
-            let _status = self.process.wait();
-        }
+        self.setup
     }
 }
 
@@ -364,4 +363,17 @@ pub(crate) fn put_file(folder: &Path, name: &str, bytes: &[u8]) {
 pub(crate) fn put_folder(path: &Path) {
     let _missing = fs::remove_dir_all(path);
     fs::create_dir_all(path).expect("a folder can be made");
+}
+
+#[test]
+fn a_server_that_never_says_that_it_listens_ends_with_its_test() {
+    let server = Setup::new().launch();
+    let id = Pid::from_child(&server.process);
+    assert!(rustix::process::test_kill_process(id).is_ok(), "it runs");
+    let test = std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || {
+        let _server = server;
+        panic!("it does not listen");
+    }));
+    assert!(test.is_err());
+    assert_eq!(rustix::process::test_kill_process(id), Err(rustix::io::Errno::SRCH));
 }
