@@ -2,7 +2,7 @@
 //! looks after signing keys, and forgets callers that have not come for a while.
 //!
 //! It deletes in small steps, so that nobody who writes waits for it. While there is nothing to do it sleeps, longer each
-//! time, up to a minute.
+//! time, up to a minute; up to five seconds while something waits to be deleted until a subscription has handled it.
 
 use std::{sync::Arc, time::Duration};
 
@@ -18,6 +18,8 @@ use crate::{app::App, events::Retention, problem::Chain};
 const PAUSE_BETWEEN_STEPS: Duration = Duration::from_millis(20);
 /// After something was deleted, or while a plugin waits for its place in the store.
 const PAUSE_MIN: Duration = Duration::from_secs(1);
+/// While a subscription holds back events that are not to be kept: when it has caught up, there is room soon.
+const PAUSE_HELD_MAX: Duration = Duration::from_secs(5);
 /// When nothing has expired for a while.
 const PAUSE_MAX: Duration = Duration::from_secs(60);
 
@@ -55,6 +57,8 @@ struct Round {
     rows: usize,
     /// Whether there is more to be deleted at once.
     more: bool,
+    /// Whether there is more to be deleted once a subscription has handled it.
+    is_held: bool,
 }
 
 async fn collect(app: &App, retention: &mut Retention) -> Result<Round, StoreError> {
@@ -62,13 +66,14 @@ async fn collect(app: &App, retention: &mut Retention) -> Result<Round, StoreErr
     let Collected { keys, replies, identity, more, .. } = app.store.collect(now_ms).await?;
     let events = retention.step(&app.store, now_ms).await?;
     let rows = keys + replies + identity + events.events + events.detached;
-    Ok(Round { rows, more: more || events.more })
+    Ok(Round { rows, more: more || events.more, is_held: events.held_by.is_some() })
 }
 
 fn pause_after(pause: Duration, round: Result<&Round, &StoreError>) -> Duration {
     match round {
         Ok(Round { more: true, .. }) => PAUSE_BETWEEN_STEPS,
         Ok(Round { rows: 1.., .. }) => PAUSE_MIN,
+        Ok(Round { is_held: true, .. }) => (pause * 2).clamp(PAUSE_MIN, PAUSE_HELD_MAX),
         Ok(_) | Err(_) => (pause * 2).clamp(PAUSE_MIN, PAUSE_MAX),
     }
 }
@@ -102,7 +107,7 @@ mod tests {
 
     #[test]
     fn works_in_small_steps_and_sleeps_longer_and_longer() {
-        let deleted = |rows, more| Ok(Round { rows, more });
+        let deleted = |rows, more| Ok(Round { rows, more, is_held: false });
         assert_eq!(pause_after(PAUSE_MAX, deleted(500, true).as_ref()), PAUSE_BETWEEN_STEPS);
         assert_eq!(pause_after(PAUSE_BETWEEN_STEPS, deleted(3, false).as_ref()), PAUSE_MIN);
         let mut pause = PAUSE_BETWEEN_STEPS;
@@ -112,5 +117,7 @@ mod tests {
         });
         assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 60, 60]);
         assert_eq!(pause_after(PAUSE_MIN, Err(&StoreError::Busy)), 2 * PAUSE_MIN);
+        let held = Round { is_held: true, ..Round::default() };
+        assert_eq!([PAUSE_MIN, PAUSE_MAX].map(|pause| pause_after(pause, Ok(&held)).as_secs()), [2, 5]);
     }
 }

@@ -1,6 +1,7 @@
 //! The newest events, written as followers get them.
 //!
-//! It has no gap: everything of the log between its start and its end is in it. It knows no clock and does no I/O.
+//! It has no gap: everything of the log between its start and its end is in it. Where the log has one, because events
+//! were deleted before they were read, it begins anew behind that. It knows no clock and does no I/O.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -87,6 +88,11 @@ impl Ring {
         if self.start.is_none() {
             return;
         }
+        if page.kept_from.0 > self.end.0 + 1 {
+            // Whoever comes for what was deleted reads the log, and is told.
+            *self = Self { start: Some(page.end), end: page.end, ..Self::default() };
+            return;
+        }
         self.end = self.end.max(page.end);
         for line in page.events {
             self.bytes += line.json.len();
@@ -162,6 +168,19 @@ mod tests {
         check(&ring, 11, "a", 14, &[], true);
         check(&ring, 14, "*", 14, &[], true);
         assert_eq!(ring.take(Seq(9), &[]), Taken::Behind);
+    }
+
+    #[test]
+    fn begins_anew_behind_what_was_deleted_before_it_was_read() {
+        let mut ring = ring(10);
+        ring.append(page(vec![line(11, "a", 0)], 11));
+        // Nothing that it has not read is gone.
+        ring.append(LogPage { kept_from: Seq(12), ..page(vec![line(12, "a", 0)], 12) });
+        check(&ring, 10, "*", 12, &[11, 12], true);
+        ring.append(LogPage { kept_from: Seq(14), ..page(vec![line(14, "a", 0)], 14) });
+        assert_eq!([10, 12, 13].map(|after| ring.take(Seq(after), &[])), [Taken::Behind, Taken::Behind, Taken::Behind]);
+        ring.append(LogPage { kept_from: Seq(14), ..page(vec![line(15, "a", 0)], 15) });
+        check(&ring, 14, "*", 15, &[15], true);
     }
 
     #[test]
