@@ -1,7 +1,9 @@
-//! Runs by the clock: counts its runs, and fails and traps where that is asked for.
+//! Runs by the clock: counts its runs, and takes its time, fails and traps where that is asked for.
 
 #[backplane_sdk::plugin(timeout = "2s", publishes("ticked"))]
 mod events_schedules {
+    use std::{thread, time::Duration};
+
     use backplane_sdk::prelude::*;
     use serde::Serialize;
 
@@ -25,6 +27,13 @@ mod events_schedules {
     #[cron("* * * * *", zone = "Europe/Berlin")]
     fn minute(run: Run) -> Result<()> {
         note("minute", run)
+    }
+
+    /// Counts, and takes its time. It runs when it is asked to.
+    #[cron("0 0 1 1 *")]
+    fn linger(run: Run) -> Result<()> {
+        thread::sleep(Duration::from_secs(1));
+        note("linger", run)
     }
 
     /// Counts, and fails: its count stays 0.

@@ -1,6 +1,8 @@
 //! What runs by the clock: once for a slot, whatever the handler does.
 
-use crate::harness::{Server, wait_until};
+use serde_json::{Value, json};
+
+use crate::harness::{Server, wait_for, wait_until};
 
 fn runs(server: &Server, handler: &str) -> (u64, u64) {
     let runs = server.get(&format!("/events-schedules/runs/{handler}")).json();
@@ -21,5 +23,38 @@ fn events_schedules_run_once_for_a_slot_and_a_run_that_fails_leaves_nothing() {
     for handler in ["fail", "trap"] {
         assert_eq!(runs(&server, handler), (0, 0), "{handler}");
     }
+    server.check_health();
+}
+
+#[test]
+fn a_schedule_is_not_run_beside_itself() {
+    let server = Server::start(&["events-schedules"]);
+    let run = || server.send("POST", "/api/schedules/events-schedules/linger/run");
+    let is_running = || {
+        let list = server.get("/api/schedules").json();
+        let schedules = list["schedules"].as_array().expect("a list");
+        schedules.iter().any(|schedule| schedule["handler"] == "linger" && schedule["running"] == true)
+    };
+    let mut begun = 0;
+    // On a machine that is very busy a run may end before the second request comes.
+    let refused = wait_for("a request beside a run", || {
+        let answer = run();
+        begun += u64::from(answer.status == 202);
+        (answer.status != 202).then_some(answer)
+    });
+    refused.check_problem(409, "schedule_running");
+    assert!(begun > 0, "refused before anything ran");
+    wait_until("the end of the run", || !is_running());
+    assert_eq!(run().status, 202);
+    wait_until("the last run", || runs(&server, "linger").0 > begun);
+    wait_until("its end", || !is_running());
+    // What was refused did not run.
+    assert_eq!(runs(&server, "linger").0, begun + 1);
+    let entries = server.get("/api/audit?action=schedule.run").json();
+    let results = entries["entries"].as_array().expect("a list").iter().map(|entry| &entry["result"]);
+    let expected: Vec<_> = (0..=begun).map(|_| json!("ok")).chain([json!("schedule_running")]).collect();
+    let mut results: Vec<Value> = results.cloned().collect();
+    results.sort_by_key(Value::to_string);
+    assert_eq!(results, expected, "{entries}");
     server.check_health();
 }

@@ -9,7 +9,7 @@ use std::{
 
 use tempfile::TempDir;
 
-use super::component::profile;
+use super::{Server, component::profile, wait_until};
 
 /// Length of the file of orders, which the library maps.
 const CONTROL_BYTES: u64 = 4096;
@@ -62,6 +62,14 @@ impl Preload {
     /// with a time limit wait for longer then.
     pub(crate) fn set_uptime_ahead(&self, ahead: Duration) {
         self.order(3, i64::try_from(ahead.as_millis()).expect("a test jumps less far"));
+    }
+
+    /// Puts both clocks ahead, and waits until the server answers by them: connections that were idle are too old then.
+    #[track_caller]
+    pub(crate) fn pass(&self, server: &Server, ahead: Duration) {
+        self.set_clock_ahead(ahead);
+        self.set_uptime_ahead(ahead);
+        wait_until("an answer", || server.try_get("/healthz").is_some());
     }
 
     /// Lets syncs of write-ahead logs fail, or not any more.
