@@ -50,6 +50,9 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Checks the lock-free queue of events in every order of its threads that matters: its model with loom, itself under
+    /// Miri.
+    Miri,
     /// Checks the rules that no compiler knows.
     Tidy,
 }
@@ -63,6 +66,7 @@ fn main() -> anyhow::Result<()> {
         Command::Plugins => components::build_plugins(&workspace),
         Command::Guests => components::build_guests(&workspace),
         Command::Bench { arguments } => bench::run(&workspace, &arguments),
+        Command::Miri => miri::check(&workspace),
         Command::Tidy => tidy::check(&workspace.root),
     }
 }
