@@ -70,7 +70,7 @@ async fn measure(file: &Path, time: Duration) {
 
 async fn load(file: &Path) -> Arc<Generation> {
     let bytes = std::fs::read(file).expect("the component can be read");
-    let manifest = describe(&bytes, None).expect("a plugin").manifest;
+    let described = describe(&bytes, None).expect("a plugin");
     let source = Source { hash: ContentHash::of(&bytes), bytes: bytes.into(), sidecar: None };
     let options = RuntimeOptions {
         limits: HostLimits::default(),
@@ -79,7 +79,7 @@ async fn load(file: &Path) -> Arc<Generation> {
         threads: 2,
     };
     let runtime = Runtime::start(options).expect("starts");
-    runtime.load(source, manifest, PluginSettings::default()).await.expect("loads")
+    runtime.load(source, described.manifest, described.descriptors, PluginSettings::default()).await.expect("loads")
 }
 
 async fn call(generation: &Arc<Generation>) {

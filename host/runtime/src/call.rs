@@ -1,6 +1,6 @@
 //! A call that uses its plugin's state: its handler is run until a run of it is committed.
 //!
-//! What is run is a [`Work`]: a request, a delivery of events, a run of a schedule.
+//! What is run is a [`Work`]: a request, a gRPC call, a delivery of events, a run of a schedule.
 //!
 //! A run that returned is committed before its answer leaves, unless there is nothing to commit. When another call
 //! changed what it had read, the handler runs again, on an instance that never ran before. First without a turn, then
@@ -9,7 +9,7 @@
 //! A request's processor time and deadline count over all runs together. A commit that is handed over is waited for whatever they
 //! say, since its outcome must be told; while it is waited for, the call holds no permit, no instance and no snapshot.
 
-mod request;
+mod exchange;
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -17,6 +17,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::{Instant, timeout, timeout_at};
 
+pub(crate) use self::exchange::Exchange;
 use crate::{
     admission::Admission,
     context::CallContext,
@@ -47,7 +48,7 @@ pub(crate) trait Work: Send + Sync {
     /// Returns how it uses state.
     fn mode(&self, generation: &Generation) -> Mode;
 
-    /// Returns its place in what `generation` remembers of routes, subscriptions and schedules.
+    /// Returns its place in what `generation` remembers of routes, subscriptions, schedules and gRPC methods.
     fn place(&self, generation: &Generation) -> u32;
 
     /// Waits for the right to run for as long as the caller lets it.

@@ -25,14 +25,17 @@ use tokio::time::Instant;
 use self::{delivery::Delivery, scheduled::Scheduled};
 use crate::{
     admission::Admission,
-    bindings::exports::backplane::plugin::{http_handler::Request, schedule_handler::Run as ScheduleRun},
-    call::Call,
+    bindings::exports::backplane::plugin::{
+        grpc_handler::Call as GrpcCall, http_handler::Request, schedule_handler::Run as ScheduleRun,
+    },
+    call::{Call, Exchange},
     context::CallContext,
+    descriptors::Descriptors,
     event::Event,
     hash::ContentHash,
     host::Host,
     instance::Blueprint,
-    invoke::{Answer, InvokeError},
+    invoke::{Answer, GrpcAnswer, InvokeError},
     keyspace::{Handled, Ran},
     lane::{OnAbandon, Steered},
     limits::PluginLimits,
@@ -58,7 +61,8 @@ pub struct Generation {
     blueprint: Blueprint,
     pool: Pool,
     permits: Arc<Permits>,
-    /// Which routes' calls have been long; behind the routes stand the subscriptions, and behind them the schedules.
+    /// Which routes' calls have been long; behind the routes stand the subscriptions, the schedules, and the
+    /// gRPC methods.
     pace: Pace,
     /// Whose calls have been in each other's way, likewise.
     contention: Pace,
@@ -71,11 +75,11 @@ pub struct Generation {
 /// Counters of a generation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Counters {
-    /// Calls of its handlers that came to an end, good or bad: requests, events, runs of schedules.
+    /// Calls of its handlers that came to an end, good or bad: requests, gRPC calls, events, runs of schedules.
     pub calls: u64,
     /// Calls that ended in a trap, an exit, or over a limit.
     pub failures: u64,
-    /// Requests that run now.
+    /// Requests and gRPC calls that run now.
     pub running: usize,
 }
 
@@ -89,6 +93,7 @@ impl Generation {
     ) -> Arc<Self> {
         let capacity = if mode == InstanceMode::Reused { REUSED_MAX } else { PREWARMED_MAX.max(host.threads) };
         let places = manifest.routes.len() + manifest.subscriptions.len() + manifest.schedules.len();
+        let places = places + manifest.grpc_methods().count();
         let generation = Arc::new(Self {
             pool: Pool::new(capacity, host.threads, Arc::clone(&host.idle)),
             permits: Permits::new(blueprint.limits.concurrency_max),
@@ -127,6 +132,11 @@ impl Generation {
     /// Returns the bounds that hold for it.
     pub fn limits(&self) -> &PluginLimits {
         &self.blueprint.limits
+    }
+
+    /// Returns what the messages of its gRPC services look like, if it has such services.
+    pub fn descriptors(&self) -> Option<&Arc<Descriptors>> {
+        self.blueprint.descriptors.as_ref()
     }
 
     /// Returns how a route uses state.
@@ -170,23 +180,48 @@ impl Generation {
     ///
     /// # Cancel safety
     /// A dropped call stops or finishes as `on_abandon` says.
-    pub async fn handle_http(
+    pub fn handle_http(
         self: &Arc<Self>,
         request: Request,
         call: CallContext,
         on_abandon: OnAbandon,
-    ) -> Result<Answer, InvokeError> {
-        let route = request.route;
-        let in_turn = call.keyspace.is_some() && self.contention.is_heavy(route);
+    ) -> impl Future<Output = Result<Answer, InvokeError>> + Send {
+        self.handle(request, call, on_abandon)
+    }
+
+    /// Runs the plugin's gRPC handler, which answers one call with a message or a status.
+    ///
+    /// # Errors
+    /// When the guest did not answer. Its own refusals are a [`GrpcAnswer`].
+    ///
+    /// # Cancel safety
+    /// As for [`Generation::handle_http`].
+    pub fn handle_grpc(
+        self: &Arc<Self>,
+        call: GrpcCall,
+        context: CallContext,
+        on_abandon: OnAbandon,
+    ) -> impl Future<Output = Result<GrpcAnswer, InvokeError>> + Send {
+        self.handle(call, context, on_abandon)
+    }
+
+    async fn handle<E: Exchange>(
+        self: &Arc<Self>,
+        request: E,
+        call: CallContext,
+        on_abandon: OnAbandon,
+    ) -> Result<Result<E::Reply, E::Refusal>, InvokeError> {
+        let place = request.place(self);
+        let in_turn = call.keyspace.is_some() && self.contention.is_heavy(place);
         // A call that starts with waiting for its turn needs a permit only then.
         let admission = if in_turn { None } else { Some(self.admit().await?) };
         let budget = Budget { deadline: call.deadline, cpu: self.blueprint.limits.cpu };
         let run = Metered::new(Arc::clone(self).run(admission, request, call), budget);
         let slow = self.host.slow_lane.handle().clone();
-        let steer = if self.pace.is_heavy(route) { Steered::slow } else { Steered::new };
+        let steer = if self.pace.is_heavy(place) { Steered::slow } else { Steered::new };
         let Measured { result, spent } = steer(run, slow, on_abandon).await;
         let result = result.map_err(InvokeError::from).flatten();
-        self.note_call(route, result.as_ref().is_err_and(InvokeError::is_fault), spent);
+        self.note_call(place, result.as_ref().is_err_and(InvokeError::is_fault), spent);
         result
     }
 
@@ -240,6 +275,12 @@ impl Generation {
     fn place_of_schedule(&self, schedule: u32) -> u32 {
         let subscriptions = u32::try_from(self.manifest.subscriptions.len()).unwrap_or(u32::MAX);
         self.place_of_subscription(subscriptions).saturating_add(schedule)
+    }
+
+    /// Returns where a gRPC method stands in what is remembered of the plugin's calls.
+    pub(crate) fn place_of_method(&self, method: u32) -> u32 {
+        let schedules = u32::try_from(self.manifest.schedules.len()).unwrap_or(u32::MAX);
+        self.place_of_schedule(schedules).saturating_add(method)
     }
 
     async fn admit(&self) -> Result<Admission, InvokeError> {

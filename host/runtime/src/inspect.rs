@@ -1,11 +1,14 @@
 //! Reads a component's file without an engine and without running anything in it.
 //!
-//! Every byte is a stranger's. The pass is linear in the file's size and keeps nothing but names and the
-//! manifest's text.
+//! Every byte is a stranger's. The pass is linear in the file's size and keeps nothing but names, the
+//! manifest's text and the descriptors.
 
 use wasmparser::{Encoding, Parser, Payload};
 
-use crate::manifest::MANIFEST_BYTES_MAX;
+use crate::{
+    descriptors::{DESCRIPTORS_BYTES_MAX, DESCRIPTORS_SECTION},
+    manifest::MANIFEST_BYTES_MAX,
+};
 
 /// The custom section that holds the manifest.
 const MANIFEST_SECTION: &str = "backplane:manifest";
@@ -22,6 +25,8 @@ pub struct Surface {
     pub exports: Vec<String>,
     /// Contents of the manifest section, when there is one.
     pub manifest: Option<Vec<u8>>,
+    /// Contents of the section with the descriptors of gRPC services, when there is one.
+    pub descriptors: Option<Vec<u8>>,
 }
 
 /// Why a file is not a component.
@@ -54,9 +59,18 @@ pub enum SurfaceError {
         /// Length of the section.
         bytes: usize,
     },
+    /// There is more than one section with descriptors.
+    #[error("component has more than one `{DESCRIPTORS_SECTION}` section")]
+    TwoDescriptors,
+    /// The section with the descriptors is larger than it may be.
+    #[error("section `{DESCRIPTORS_SECTION}` has {bytes} bytes, more than {DESCRIPTORS_BYTES_MAX}")]
+    DescriptorsTooLarge {
+        /// Length of the section.
+        bytes: usize,
+    },
 }
 
-/// Reads what `component` imports and exports, and its manifest section.
+/// Reads what `component` imports and exports, and its sections with the manifest and the descriptors.
 ///
 /// # Errors
 /// When the bytes are not a whole component.
@@ -68,7 +82,7 @@ pub fn inspect(component: &[u8]) -> Result<Surface, SurfaceError> {
     if !component.starts_with(MAGIC) {
         return Err(SurfaceError::NotWasm);
     }
-    let mut surface = Surface { imports: Vec::new(), exports: Vec::new(), manifest: None };
+    let mut surface = Surface { imports: Vec::new(), exports: Vec::new(), manifest: None, descriptors: None };
     // How many modules and components are open around the current payload.
     let mut depth = 0_usize;
     for payload in Parser::new(0).parse_all(component) {
@@ -101,6 +115,14 @@ fn read_payload(payload: Payload<'_>, depth: usize, bytes: usize, surface: &mut 
             }
             if surface.manifest.replace(section.data().to_vec()).is_some() {
                 return Err(SurfaceError::TwoManifests);
+            }
+        }
+        Payload::CustomSection(section) if section.name() == DESCRIPTORS_SECTION => {
+            if section.data().len() > DESCRIPTORS_BYTES_MAX {
+                return Err(SurfaceError::DescriptorsTooLarge { bytes: section.data().len() });
+            }
+            if surface.descriptors.replace(section.data().to_vec()).is_some() {
+                return Err(SurfaceError::TwoDescriptors);
             }
         }
         _ => {}

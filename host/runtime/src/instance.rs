@@ -13,9 +13,10 @@ use wasmtime::{
 use crate::{
     bindings::{
         backplane::plugin::types::Problem,
-        exports::backplane::plugin::{event_handler, http_handler, lifecycle, schedule_handler},
+        exports::backplane::plugin::{event_handler, grpc_handler, http_handler, lifecycle, schedule_handler},
     },
     context::CallContext,
+    descriptors::Descriptors,
     host::Host,
     limits::PluginLimits,
     manifest::Transaction as Mode,
@@ -38,7 +39,10 @@ pub(crate) struct Blueprint {
     pub(crate) http: Option<http_handler::GuestIndices>,
     pub(crate) events: Option<event_handler::GuestIndices>,
     pub(crate) schedules: Option<schedule_handler::GuestIndices>,
+    pub(crate) grpc: Option<grpc_handler::GuestIndices>,
     pub(crate) lifecycle: Option<lifecycle::GuestIndices>,
+    /// Of what `grpc` answers.
+    pub(crate) descriptors: Option<Arc<Descriptors>>,
     pub(crate) plugin: Arc<PluginEnv>,
     pub(crate) limits: PluginLimits,
 }
@@ -57,6 +61,8 @@ pub(crate) struct Instance {
     store: Store<InstanceState>,
     exports: component::Instance,
     http: Option<http_handler::Guest>,
+    /// From its first call on.
+    grpc: Option<grpc_handler::Guest>,
     calls: u32,
     memory_bytes_at_start: usize,
     /// The pool's, once it has been kept there.
@@ -78,7 +84,7 @@ impl Blueprint {
         match self.start(&mut store).await {
             Ok((exports, http, Ok(()))) => {
                 let memory_bytes_at_start = store.data().memory.held_bytes();
-                Ok(Instance { store, exports, http, calls: 0, memory_bytes_at_start, seat: None })
+                Ok(Instance { store, exports, http, grpc: None, calls: 0, memory_bytes_at_start, seat: None })
             }
             Ok((_, _, Err(problem))) => Err(InstantiateError::Refused(problem)),
             Err(error) => {
@@ -132,6 +138,29 @@ impl Instance {
             wasmtime::bail!("the plugin has routes and exports no http-handler");
         };
         http.call_handle(&mut self.store, request).await
+    }
+
+    /// Runs the plugin's gRPC handler.
+    ///
+    /// # Cancel safety
+    /// As for [`Instance::handle_http`].
+    pub(crate) async fn handle_grpc(
+        &mut self,
+        blueprint: &Blueprint,
+        call: CallContext,
+        scope: Scope,
+        request: &grpc_handler::Call,
+    ) -> wasmtime::Result<Result<Vec<u8>, grpc_handler::Status>> {
+        self.begin_call(call, scope);
+        if self.grpc.is_none()
+            && let Some(grpc) = &blueprint.grpc
+        {
+            self.grpc = Some(grpc.load(&mut self.store, &self.exports)?);
+        }
+        let Some(grpc) = &self.grpc else {
+            wasmtime::bail!("the plugin has gRPC services and exports no grpc-handler");
+        };
+        grpc.call_handle(&mut self.store, request).await
     }
 
     /// Runs the plugin's event handler, which goes on with `draft`.

@@ -3,7 +3,10 @@
 use wasmtime::{Trap, WasmBacktrace};
 
 use crate::{
-    bindings::{backplane::plugin::types::Problem, exports::backplane::plugin::http_handler::Response},
+    bindings::{
+        backplane::plugin::types::Problem,
+        exports::backplane::plugin::{grpc_handler::Status, http_handler::Response},
+    },
     keyspace::{CommitError, StateUnavailable},
     lane::CallEnded,
     meter::Overrun,
@@ -11,6 +14,12 @@ use crate::{
 
 /// What a guest answered: a response, or a problem that rolls its transaction back.
 pub type Answer = Result<Response, Problem>;
+
+/// What a guest answered to a gRPC call: a message, or a status that rolls its transaction back.
+///
+/// A status is within the contract's bounds: a code from 1 to 16, a reason of `a-z`, `0-9` and `_`, and a message of at
+/// most 1,024 bytes.
+pub type GrpcAnswer = Result<Vec<u8>, Status>;
 
 /// Why a guest did not answer.
 #[derive(Debug, thiserror::Error)]
@@ -46,10 +55,10 @@ pub enum InvokeError {
         /// The guest's message, for the operator.
         message: String,
     },
-    /// The response's body is longer than it may be.
+    /// The response's body or message is longer than it may be.
     #[error("guest answered with {bytes} bytes, more than {bytes_max}")]
     ResponseTooLarge {
-        /// Length of the body.
+        /// Its length.
         bytes: usize,
         /// What the plugin may send.
         bytes_max: usize,

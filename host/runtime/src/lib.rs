@@ -3,7 +3,7 @@
 //! Three tiers, three verbs. Once per process [`Runtime::start`] makes the engine and links the capabilities.
 //! Once per plugin version [`Runtime::load`] compiles, checks and tries it out; what it refuses never takes a
 //! call. Once per call [`Generation::handle_http`] takes an instance, runs it within its limits, and puts it
-//! away; [`Generation::handle_events`] and [`Generation::handle_schedule`] do so for what no request calls.
+//! away; [`Generation::handle_grpc`] does the same for a gRPC method, [`Generation::handle_events`] and [`Generation::handle_schedule`] do so for what no request calls.
 //!
 //! A call that uses its plugin's state is a transaction: `call` runs the handler until a run of it commits, over the
 //! port in [`keyspace`]. What it publishes is committed with it; who gets it is not known here.
@@ -20,6 +20,7 @@ mod call;
 mod capability;
 mod compile;
 mod context;
+mod descriptors;
 mod engine;
 mod event;
 mod generation;
@@ -49,18 +50,20 @@ pub use bindings::{
     backplane::plugin::types::Problem,
     exports::backplane::plugin::{
         event_handler::Event as EventRecord,
+        grpc_handler::{Call as GrpcCall, Status as GrpcStatus},
         http_handler::{Request, Response},
         schedule_handler::Run as ScheduleRun,
     },
 };
 pub use compile::{CompileCommand, CompileError, compile_component};
 pub use context::{CallContext, Principal};
+pub use descriptors::{Descriptors, DescriptorsError};
 pub use event::Event;
 pub use generation::{Counters, Generation};
 pub use hash::{ContentHash, ParseHashError};
 pub use host::StartError;
 pub use inspect::{Surface, SurfaceError, inspect};
-pub use invoke::{Answer, InvokeError};
+pub use invoke::{Answer, GrpcAnswer, InvokeError};
 pub use lane::OnAbandon;
 pub use limits::{HostLimits, PluginLimits};
 pub use load::{Described, LoadError, PluginSettings, Runtime, RuntimeOptions, Source, describe};

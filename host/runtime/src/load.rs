@@ -10,10 +10,11 @@ use serde_json::Value;
 use wasmtime::component::Component;
 
 use crate::{
-    bindings::exports::backplane::plugin::{event_handler, http_handler, lifecycle, schedule_handler},
+    bindings::exports::backplane::plugin::{event_handler, grpc_handler, http_handler, lifecycle, schedule_handler},
     cache::CodeCache,
     capability,
     compile::{CompileCommand, CompileError, Compiler},
+    descriptors::{Descriptors, DescriptorsError},
     generation::Generation,
     hash::ContentHash,
     host::{Host, StartError},
@@ -25,6 +26,9 @@ use crate::{
     manifest::{InstanceMode, Manifest, ManifestError, Parsed, WantedLimits},
     state::PluginEnv,
 };
+
+/// The export that answers gRPC.
+const GRPC_HANDLER: &str = "backplane:plugin/grpc-handler@1.0.0";
 
 /// What a runtime is made of.
 #[derive(Debug)]
@@ -68,7 +72,9 @@ pub struct PluginSettings {
 pub struct Described {
     /// What the plugin says about itself.
     pub manifest: Manifest,
-    /// What it imports and exports.
+    /// What the messages of its gRPC services look like.
+    pub descriptors: Option<Arc<Descriptors>>,
+    /// What it imports and exports. The bytes of the descriptors are moved out of it.
     pub surface: Surface,
     /// What was noticed that is no reason to refuse it, one sentence each.
     pub warnings: Vec<String>,
@@ -83,6 +89,9 @@ pub enum LoadError {
     /// The manifest is refused.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
+    /// The descriptors of its gRPC services are refused.
+    #[error(transparent)]
+    Descriptors(#[from] DescriptorsError),
     /// There is no manifest in the component and none beside it.
     #[error("component has no manifest: build it with the SDK, or put a `.toml` of the same name beside it")]
     NoManifest,
@@ -100,6 +109,9 @@ pub enum LoadError {
         /// What would keep the promise.
         export: &'static str,
     },
+    /// The component answers gRPC, and nothing says what.
+    #[error("component exports `{GRPC_HANDLER}`, but its manifest lists no services under `grpc`")]
+    UnlistedExport,
     /// The operator's settings do not fit the manifest.
     #[error("setting `{key}` {reason}: write it under [plugin.{plugin}.config]")]
     Setting {
@@ -135,7 +147,7 @@ struct Loader {
 /// # Errors
 /// When the file, its manifest or its imports are refused.
 pub fn describe(component: &[u8], sidecar: Option<&str>) -> Result<Described, LoadError> {
-    let surface = inspect(component)?;
+    let mut surface = inspect(component)?;
     let Parsed { manifest, mut warnings } = match (&surface.manifest, sidecar) {
         (Some(section), _) => Manifest::from_json(section)?,
         (None, Some(text)) => Manifest::from_toml(text)?,
@@ -144,13 +156,19 @@ pub fn describe(component: &[u8], sidecar: Option<&str>) -> Result<Described, Lo
     if surface.manifest.is_some() && sidecar.is_some() {
         warnings.push("the file beside the component is ignored: the component carries its own manifest".to_owned());
     }
-    if manifest.routes.is_empty() && manifest.subscriptions.is_empty() && manifest.schedules.is_empty() {
-        warnings.push("the manifest lists no routes, subscriptions or schedules: the plugin never runs".to_owned());
+    if manifest.has_no_handlers() {
+        warnings.push(
+            "the manifest lists no routes, subscriptions, schedules or gRPC services: the plugin never runs".to_owned(),
+        );
     }
-    match surface.imports.iter().find(|import| !capability::is_offered(import)) {
-        Some(import) => Err(LoadError::UnknownImport { import: import.clone() }),
-        None => Ok(Described { manifest, surface, warnings }),
+    if let Some(import) = surface.imports.iter().find(|import| !capability::is_offered(import)) {
+        return Err(LoadError::UnknownImport { import: import.clone() });
     }
+    if manifest.grpc.is_empty() && surface.exports.iter().any(|export| export == GRPC_HANDLER) {
+        return Err(LoadError::UnlistedExport);
+    }
+    let descriptors = Descriptors::read(surface.descriptors.take(), &manifest)?.map(Arc::new);
+    Ok(Described { manifest, descriptors, surface, warnings })
 }
 
 impl Runtime {
@@ -186,10 +204,11 @@ impl Runtime {
         &self,
         source: Source,
         manifest: Manifest,
+        descriptors: Option<Arc<Descriptors>>,
         settings: PluginSettings,
     ) -> Result<Arc<Generation>, LoadError> {
         let loader = Arc::clone(&self.0);
-        let work = async move { loader.load(&source, manifest, &settings).await };
+        let work = async move { loader.load(&source, manifest, descriptors, &settings).await };
         self.0.host.slow_lane.handle().spawn(work).await.unwrap_or(Err(LoadError::Canary(InvokeError::Lost)))
     }
 }
@@ -199,6 +218,7 @@ impl Loader {
         &self,
         source: &Source,
         manifest: Manifest,
+        descriptors: Option<Arc<Descriptors>>,
         settings: &PluginSettings,
     ) -> Result<Arc<Generation>, LoadError> {
         let values = resolve_settings(&manifest, &settings.config)?;
@@ -207,10 +227,12 @@ impl Loader {
         let http = http_handler::GuestIndices::new(&pre).ok();
         let events = event_handler::GuestIndices::new(&pre).ok();
         let schedules = schedule_handler::GuestIndices::new(&pre).ok();
+        let grpc = grpc_handler::GuestIndices::new(&pre).ok();
         for (is_missing, listed, export) in [
             (http.is_none() && !manifest.routes.is_empty(), "routes", "http-handler"),
             (events.is_none() && !manifest.subscriptions.is_empty(), "subscriptions", "event-handler"),
             (schedules.is_none() && !manifest.schedules.is_empty(), "schedules", "schedule-handler"),
+            (grpc.is_none() && !manifest.grpc.is_empty(), "gRPC services", "grpc-handler"),
         ] {
             if is_missing {
                 return Err(LoadError::MissingExport { listed, export });
@@ -230,7 +252,7 @@ impl Loader {
         let limits = PluginLimits::resolve(limits, &manifest, &settings.limits);
         let lifecycle = lifecycle::GuestIndices::new(&pre).ok();
         let mode = if settings.force_fresh { InstanceMode::Fresh } else { manifest.instance };
-        let blueprint = Blueprint { pre, http, events, schedules, lifecycle, plugin, limits };
+        let blueprint = Blueprint { pre, http, events, schedules, grpc, lifecycle, descriptors, plugin, limits };
         let generation = Generation::new(manifest, source.hash, mode, Arc::clone(&self.host), blueprint);
         generation.run_canary().await.map_err(LoadError::Canary)?;
         Ok(generation)

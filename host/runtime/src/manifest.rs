@@ -5,6 +5,7 @@
 //! decide what an operator allows.
 
 mod access;
+mod grpc;
 mod path;
 mod route;
 mod schedule;
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use crate::name::PluginName;
 
 pub use access::Access;
+pub use grpc::{GrpcMethod, GrpcService};
 pub use path::{PathPattern, Segment};
 pub use route::{Method, Route, Transaction};
 pub use schedule::{Missed, Schedule, Timing};
@@ -41,6 +43,8 @@ const PUBLISHES_MAX: usize = 100;
 const SUBSCRIPTIONS_MAX: usize = 100;
 /// Most schedules of one plugin.
 const SCHEDULES_MAX: usize = 100;
+/// Most gRPC services of one plugin.
+const GRPC_SERVICES_MAX: usize = 20;
 /// Most settings of one plugin.
 const SETTINGS_MAX: usize = 200;
 
@@ -134,6 +138,8 @@ pub struct Manifest {
     pub subscriptions: Vec<Subscription>,
     /// What runs by the clock, in the order that `run.schedule` counts.
     pub schedules: Vec<Schedule>,
+    /// gRPC services that it answers; [`Manifest::grpc_methods`] counts their methods.
+    pub grpc: Vec<GrpcService>,
     /// Settings that the operator may or must give.
     pub config: Vec<Setting>,
 }
@@ -192,6 +198,11 @@ pub struct Parsed {
 }
 
 impl Manifest {
+    /// Returns whether it lists nothing that would ever call the plugin.
+    pub(crate) fn has_no_handlers(&self) -> bool {
+        self.routes.is_empty() && self.subscriptions.is_empty() && self.schedules.is_empty() && self.grpc.is_empty()
+    }
+
     /// Parses the JSON of a custom section.
     ///
     /// # Errors
@@ -239,6 +250,8 @@ struct Raw {
     #[serde(default)]
     schedules: Vec<serde_json::Value>,
     #[serde(default)]
+    grpc: Vec<serde_json::Value>,
+    #[serde(default)]
     config: Vec<serde_json::Value>,
 }
 
@@ -253,6 +266,7 @@ const FIELDS: &[&str] = &[
     "publishes",
     "subscriptions",
     "schedules",
+    "grpc",
     "config",
 ];
 
@@ -277,6 +291,7 @@ fn from_value(value: serde_json::Value) -> Result<Parsed, ManifestError> {
         publishes: subscription::read_publishes(&raw.publishes)?,
         subscriptions: subscription::read_all(raw.subscriptions, &mut warnings)?,
         schedules: schedule::read_all(raw.schedules, &mut warnings)?,
+        grpc: grpc::read_all(raw.grpc, &mut warnings)?,
         config: setting::read_all(raw.config, &mut warnings)?,
     };
     Ok(Parsed { manifest, warnings })
@@ -298,6 +313,7 @@ fn check_counts(raw: &Raw) -> Result<(), ManifestError> {
     check_count("publishes", raw.publishes.len(), PUBLISHES_MAX)?;
     check_count("subscriptions", raw.subscriptions.len(), SUBSCRIPTIONS_MAX)?;
     check_count("schedules", raw.schedules.len(), SCHEDULES_MAX)?;
+    check_count("grpc", raw.grpc.len(), GRPC_SERVICES_MAX)?;
     check_count("config", raw.config.len(), SETTINGS_MAX)
 }
 

@@ -243,6 +243,12 @@ fn is_complete(bytes: &[u8]) -> Completeness {
             Completeness::NotAComponent { reason: error.to_string() }
         }
         // The supervisor says what is wrong with a manifest.
-        Ok(_) | Err(SurfaceError::TwoManifests | SurfaceError::ManifestTooLarge { .. }) => Completeness::Complete,
+        Ok(_)
+        | Err(
+            SurfaceError::TwoManifests
+            | SurfaceError::ManifestTooLarge { .. }
+            | SurfaceError::TwoDescriptors
+            | SurfaceError::DescriptorsTooLarge { .. },
+        ) => Completeness::Complete,
     }
 }

@@ -19,7 +19,8 @@ const MESSAGE_BYTES_MAX: usize = 1024;
 const DELAY_MAX: Duration = Duration::from_hours(24);
 
 impl Problem {
-    fn new(code: &str, mut message: String) -> Self {
+    /// Brings what a guest says within the contract's bounds.
+    pub(crate) fn new(code: &str, mut message: String) -> Self {
         let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
         let is_code = (1..=CODE_BYTES_MAX).contains(&code.len()) && code.bytes().all(allowed);
         message.truncate(message.floor_char_boundary(MESSAGE_BYTES_MAX));

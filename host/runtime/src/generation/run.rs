@@ -7,28 +7,27 @@ use tokio::time::Instant;
 use super::Generation;
 use crate::{
     admission::Admission,
-    bindings::exports::backplane::plugin::http_handler::{Request, Response},
-    call::{Call, Run},
+    call::{Call, Exchange, Run},
     context::CallContext,
     instance::{Instance, InstantiateError},
-    invoke::{Answer, InvokeError},
+    invoke::InvokeError,
     manifest::{InstanceMode, Transaction as Mode},
     transaction::Scope,
 };
 
 impl Generation {
     /// Runs the handler until it has answered, and what it did with its plugin's state is committed.
-    pub(super) async fn run(
+    pub(super) async fn run<E: Exchange>(
         self: Arc<Self>,
         admission: Option<Admission>,
-        request: Request,
+        request: E,
         call: CallContext,
-    ) -> Result<Answer, InvokeError> {
+    ) -> Result<Result<E::Reply, E::Refusal>, InvokeError> {
         let Some(admission) = admission else {
             return Box::pin(Call::run_to_end(self, request, call)).await;
         };
         let instance = self.instance(&call.request_id).await?;
-        let mode = if call.keyspace.is_some() { self.transaction_of(request.route) } else { Mode::None };
+        let mode = if call.keyspace.is_some() { request.mode(&self) } else { Mode::None };
         let run = self.run_once(admission, instance, &request, call, Scope { mode, turns: None }).await;
         match run.state {
             None => run.answer,
@@ -74,34 +73,38 @@ impl Generation {
     }
 
     /// Runs the handler once, and puts the instance away.
-    pub(crate) async fn run_once(
+    pub(crate) async fn run_once<E: Exchange>(
         self: &Arc<Self>,
         admission: Admission,
         // After `admission`, so that it is dropped before: permits bound how many instances there are.
         mut instance: Box<Instance>,
-        request: &Request,
+        request: &E,
         call: CallContext,
         scope: Scope,
-    ) -> Run<Answer> {
-        let returned = instance.handle_http(call, scope, request).await;
+    ) -> Run<Result<E::Reply, E::Refusal>> {
+        let returned = request.enter(&mut instance, &self.blueprint, call, scope).await;
         let state = instance.take_state_use();
         let answer = match returned {
             Ok(answer) => {
                 self.check_in(instance, admission);
-                self.check_size(answer)
+                self.check::<E>(answer)
             }
             Err(error) => Err(InvokeError::trapped(&error, instance.memory_refused())),
         };
         Run { answer, state }
     }
 
-    fn check_size(&self, answer: Answer) -> Result<Answer, InvokeError> {
-        let max = self.blueprint.limits.response_bytes_max;
-        match &answer {
-            Ok(Response { body, .. }) if body.len() > max => {
-                Err(InvokeError::ResponseTooLarge { bytes: body.len(), bytes_max: max })
-            }
-            _ => Ok(answer),
+    fn check<E: Exchange>(
+        &self,
+        answer: Result<E::Reply, E::Refusal>,
+    ) -> Result<Result<E::Reply, E::Refusal>, InvokeError> {
+        let bytes_max = self.blueprint.limits.response_bytes_max;
+        match answer {
+            Ok(reply) => match E::reply_bytes(&reply) {
+                bytes if bytes > bytes_max => Err(InvokeError::ResponseTooLarge { bytes, bytes_max }),
+                _ => Ok(Ok(reply)),
+            },
+            Err(refusal) => Ok(Err(E::bounded(refusal))),
         }
     }
 

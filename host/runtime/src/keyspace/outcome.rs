@@ -7,7 +7,8 @@ use crate::bindings::exports::backplane::plugin::http_handler::Response;
 /// What becomes true with a commit, besides what its transaction writes and publishes.
 #[derive(Debug, Clone, Copy)]
 pub enum Outcome<'a> {
-    /// Nothing: the handler answered with a problem, nothing is written, and only what it read is to be validated.
+    /// Nothing: the handler answered with a problem, nothing is written, and only what it read is to be validated; or a
+    /// gRPC method answered, which nobody keeps the answer of.
     Nothing,
     /// This answer will be sent.
     Answer(&'a Response),

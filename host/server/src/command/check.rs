@@ -7,12 +7,13 @@ use std::{
     collections::BTreeMap,
     fmt,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use anyhow::Context as _;
 use backplane_runtime::{
-    ContentHash, LoadError, Manifest, Runtime, RuntimeOptions, Source, describe,
-    manifest::{Access, Schedule, Subscription, Timing, TopicPattern},
+    ContentHash, Descriptors, LoadError, Manifest, Runtime, RuntimeOptions, Source, describe,
+    manifest::{Access, GrpcService, Schedule, Subscription, Timing, TopicPattern},
 };
 use bytes::Bytes;
 use clap::Args;
@@ -69,6 +70,8 @@ pub struct Report {
     pub subscriptions: Vec<Subscription>,
     /// When it runs by the clock.
     pub schedules: Vec<Schedule>,
+    /// gRPC services that it answers, with who may call by its own word.
+    pub grpc: Vec<GrpcService>,
     /// Settings that a server's configuration must give.
     pub required_settings: Vec<String>,
     /// Interfaces that it imports.
@@ -123,6 +126,7 @@ fn fill(report: &mut Report, source: Source, config: Option<&Config>) -> anyhow:
     report.publishes.clone_from(&manifest.publishes);
     report.subscriptions.clone_from(&manifest.subscriptions);
     report.schedules.clone_from(&manifest.schedules);
+    report.grpc.clone_from(&manifest.grpc);
     if let Err(error) = report.list_routes(&manifest, config) {
         return Ok(Err(error));
     }
@@ -131,7 +135,7 @@ fn fill(report: &mut Report, source: Source, config: Option<&Config>) -> anyhow:
     }
     // A server gives these; without its configuration there is nothing to give, so the check ends at the settings.
     let is_about_settings = |error: &LoadError| matches!(error, LoadError::Setting { .. });
-    match load(source, manifest, config)? {
+    match load(source, manifest, described.descriptors, config)? {
         Err(error) if config.is_none() && !report.required_settings.is_empty() && is_about_settings(&error) => {
             report.warnings.push("it was not compiled and tried out: that needs its required settings".to_owned());
             Ok(Ok(()))
@@ -140,7 +144,12 @@ fn fill(report: &mut Report, source: Source, config: Option<&Config>) -> anyhow:
     }
 }
 
-fn load(source: Source, manifest: Manifest, config: Option<&Config>) -> anyhow::Result<Result<(), LoadError>> {
+fn load(
+    source: Source,
+    manifest: Manifest,
+    descriptors: Option<Arc<Descriptors>>,
+    config: Option<&Config>,
+) -> anyhow::Result<Result<(), LoadError>> {
     let limits = config.map_or_else(LimitsConfig::default, |config| config.limits.clone());
     let runtime = Runtime::start(RuntimeOptions {
         limits: host_limits(&limits),
@@ -150,7 +159,7 @@ fn load(source: Source, manifest: Manifest, config: Option<&Config>) -> anyhow::
     })?;
     let settings = settings_of(&manifest.name, config.and_then(|config| config.plugin.get(&manifest.name)));
     let threads = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-    let loaded = threads.block_on(runtime.load(source, manifest, settings));
+    let loaded = threads.block_on(runtime.load(source, manifest, descriptors, settings));
     Ok(loaded.map(|generation| generation.retire()))
 }
 
@@ -169,6 +178,7 @@ impl Report {
             publishes: Vec::new(),
             subscriptions: Vec::new(),
             schedules: Vec::new(),
+            grpc: Vec::new(),
             required_settings: Vec::new(),
             imports: Vec::new(),
             exports: Vec::new(),
@@ -231,6 +241,11 @@ impl fmt::Display for Report {
         }
         for Schedule { handler, timing, .. } in &self.schedules {
             writeln!(f, "  runs      {handler} {}", when(timing))?;
+        }
+        for GrpcService { service, methods } in &self.grpc {
+            for method in methods {
+                writeln!(f, "  grpc      {service}/{}, {}", method.name, who(&method.access))?;
+            }
         }
         for import in &self.imports {
             writeln!(f, "  imports   {import}")?;

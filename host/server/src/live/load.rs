@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use backplane_runtime::{
-    Described, Generation, LoadError, Manifest, PluginName, PluginSettings, Source, manifest::WantedLimits,
+    Described, Descriptors, Generation, LoadError, Manifest, PluginName, PluginSettings, Source, manifest::WantedLimits,
 };
 use tokio::sync::oneshot;
 
@@ -34,17 +34,18 @@ pub(super) enum Purpose {
 pub(super) struct Candidate {
     pub(super) source: Source,
     pub(super) manifest: Manifest,
+    pub(super) descriptors: Option<Arc<Descriptors>>,
     /// Whether it can use what its plugin keeps, or publish.
     pub(super) imports_state: bool,
 }
 
 impl Candidate {
     pub(super) fn new(source: Source, described: Described) -> Self {
-        let Described { manifest, surface, .. } = described;
+        let Described { manifest, descriptors, surface, .. } = described;
         let is_state = |import: &String| {
             matches!(import.split('@').next(), Some("backplane:plugin/kv" | "backplane:plugin/events"))
         };
-        Self { source, manifest, imports_state: surface.imports.iter().any(is_state) }
+        Self { source, manifest, descriptors, imports_state: surface.imports.iter().any(is_state) }
     }
 }
 
@@ -99,19 +100,25 @@ pub(crate) enum AttemptError {
 
 impl Attempt {
     pub(super) async fn run(self, app: Arc<App>) -> Outcome {
-        let Self { ticket, file, candidate: Candidate { source, manifest, imports_state }, purpose } = self;
+        let Self { ticket, file, candidate, purpose } = self;
+        let Candidate { source, manifest, descriptors, imports_state } = candidate;
         let (plugin, version) = (manifest.name.clone(), manifest.version.to_string());
-        let result = load(&app, source.clone(), manifest).await;
+        let result = load(&app, source.clone(), manifest, descriptors).await;
         Outcome { ticket, file, plugin, version, source, imports_state, purpose, result }
     }
 }
 
-async fn load(app: &App, source: Source, manifest: Manifest) -> Result<Loaded, AttemptError> {
+async fn load(
+    app: &App,
+    source: Source,
+    manifest: Manifest,
+    descriptors: Option<Arc<Descriptors>>,
+) -> Result<Loaded, AttemptError> {
     let config = app.config.plugin.get(&manifest.name);
     let policy = Policy::join(&manifest, config, &app.rate_limits)?;
     let declaration = Arc::new(Declaration::of(&manifest)?);
     let settings = settings_of(&manifest.name, config);
-    let generation = app.runtime.load(source, manifest, settings).await?;
+    let generation = app.runtime.load(source, manifest, descriptors, settings).await?;
     Ok(Loaded { generation, policy: Arc::new(policy), declaration })
 }
 
@@ -153,9 +160,10 @@ mod tests {
             let manifest = Manifest::from_json(br#"{"api":"1.0","name":"a","version":"0.0.1"}"#);
             let manifest = manifest.expect("a valid manifest").manifest;
             let imports = imports.iter().map(ToString::to_string).collect();
-            let surface = Surface { imports, exports: Vec::new(), manifest: None };
+            let surface = Surface { imports, exports: Vec::new(), manifest: None, descriptors: None };
             let source = Source { bytes: "".into(), hash: ContentHash::of(b""), sidecar: None };
-            Candidate::new(source, Described { manifest, surface, warnings: Vec::new() }).imports_state
+            Candidate::new(source, Described { manifest, descriptors: None, surface, warnings: Vec::new() })
+                .imports_state
         };
         assert!(imports_state(&["backplane:plugin/log@1.0.0", "backplane:plugin/kv@1.0.0"]));
         assert!(imports_state(&["backplane:plugin/kv"]));

@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::{
     bindings::exports::backplane::plugin::{
-        event_handler,
+        event_handler, grpc_handler,
         http_handler::{self, Request},
         schedule_handler,
     },
@@ -100,7 +100,9 @@ impl Bench {
             http: http_handler::GuestIndices::new(&pre).ok(),
             events: event_handler::GuestIndices::new(&pre).ok(),
             schedules: schedule_handler::GuestIndices::new(&pre).ok(),
+            grpc: grpc_handler::GuestIndices::new(&pre).ok(),
             lifecycle: None,
+            descriptors: None,
             pre,
             plugin,
             limits,
