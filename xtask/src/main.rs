@@ -7,6 +7,7 @@
 mod bench;
 mod components;
 mod demo;
+mod interop;
 mod miri;
 mod run;
 mod test;
@@ -40,6 +41,8 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Runs clients of gRPC in Python and Node against the server, the plugins and the fixtures.
+    Interop,
     /// Builds the first-party plugins into `target/plugins`.
     Plugins,
     /// Builds the fixtures of the tests into `target/guests`.
@@ -63,6 +66,7 @@ fn main() -> anyhow::Result<()> {
     match command {
         Command::Run { arguments } => run::run(&workspace, &arguments),
         Command::Test { arguments } => test::test(&workspace, &arguments),
+        Command::Interop => interop::build_and_test(&workspace),
         Command::Plugins => components::build_plugins(&workspace),
         Command::Guests => components::build_guests(&workspace),
         Command::Bench { arguments } => bench::run(&workspace, &arguments),

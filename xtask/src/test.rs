@@ -1,7 +1,7 @@
 //! `cargo xtask test`: everything, from nothing.
 
 use crate::{
-    components, miri, tidy,
+    components, interop, miri, tidy,
     workspace::{Workspace, announce, run},
 };
 
@@ -26,7 +26,11 @@ pub(crate) fn test(workspace: &Workspace, arguments: &[String]) -> anyhow::Resul
         .env("RUST_TEST_THREADS", threads().to_string());
     run(&mut command)?;
     // Who asks for some tests by their names does not ask for these.
-    if arguments.is_empty() { miri::test(workspace) } else { Ok(()) }
+    if !arguments.is_empty() {
+        return Ok(());
+    }
+    interop::test(workspace)?;
+    miri::test(workspace)
 }
 
 /// Most black-box tests wait for another process most of the time. `-- --test-threads` says otherwise.
