@@ -1,7 +1,8 @@
-//! Load from outside the server's process: `h2load`, speaking HTTP/1.1.
+//! Load from outside the server's process: `h2load`, speaking HTTP/1.1, or gRPC over HTTP/2 with prior knowledge.
 
 use std::{
     fs,
+    path::Path,
     process::{Child, Command, Stdio},
     time::Duration,
 };
@@ -24,6 +25,21 @@ pub(crate) struct Load {
     pub(crate) token: Option<String>,
 }
 
+/// How much to ask of one gRPC method.
+#[derive(Debug)]
+pub(crate) struct Calls<'a> {
+    /// The method.
+    pub(crate) url: String,
+    /// Connections.
+    pub(crate) connections: usize,
+    /// Calls at a time on each of them.
+    pub(crate) streams: usize,
+    /// File with what is sent each time: a message in its frame.
+    pub(crate) message: &'a Path,
+    /// For how long.
+    pub(crate) duration: Duration,
+}
+
 /// Load that is being applied.
 pub(crate) struct Running {
     child: Child,
@@ -39,6 +55,8 @@ pub(crate) struct Outcome {
     pub(crate) failed: usize,
     /// Answers per second.
     pub(crate) per_second: f64,
+    /// Bytes of the answers' bodies.
+    pub(crate) body_bytes: usize,
     latencies_us: Vec<u64>,
 }
 
@@ -59,31 +77,55 @@ impl Load {
 
     /// Begins to apply the load.
     pub(crate) fn start(&self) -> anyhow::Result<Running> {
-        let log = NamedTempFile::new()?;
-        let mut command = Command::new("h2load");
-        command
-            .args(["--h1", "--threads=1", &format!("--clients={}", self.connections)])
-            .arg(format!("--duration={}", self.duration.as_secs().max(1)))
-            .arg(format!("--log-file={}", log.path().display()));
+        let mut command = h2load(self.connections, self.duration);
+        command.arg("--h1");
         if let Some(rate) = self.rate {
             command.arg(format!("--rps={rate}"));
         }
         if let Some(token) = &self.token {
             command.arg(format!("--header=authorization: Bearer {token}"));
         }
-        let child = command.arg(&self.url).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
-        Ok(Running { child, log })
+        Running::start(command.arg(&self.url))
     }
 }
 
+impl Calls<'_> {
+    /// Applies the load and waits for its end. Whether calls failed is in what was answered, and not in its status.
+    pub(crate) fn run(&self) -> anyhow::Result<Outcome> {
+        let mut command = h2load(self.connections, self.duration);
+        command
+            .arg(format!("--max-concurrent-streams={}", self.streams))
+            .args(["--header=content-type: application/grpc", "--header=te: trailers"])
+            .arg(format!("--data={}", self.message.display()));
+        Running::start(command.arg(&self.url))?.finish()
+    }
+}
+
+/// Makes a command that lacks what is asked for.
+fn h2load(connections: usize, duration: Duration) -> Command {
+    let mut command = Command::new("h2load");
+    let duration = duration.as_secs().max(1);
+    command.args(["--threads=1", &format!("--clients={connections}"), &format!("--duration={duration}")]);
+    command
+}
+
 impl Running {
+    fn start(command: &mut Command) -> anyhow::Result<Self> {
+        let log = NamedTempFile::new()?;
+        command.arg(format!("--log-file={}", log.path().display()));
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+        Ok(Self { child, log })
+    }
+
     /// Waits for the end.
     pub(crate) fn finish(self) -> anyhow::Result<Outcome> {
         let output = self.child.wait_with_output()?;
         let text = String::from_utf8_lossy(&output.stdout);
         let unanswered = unanswered(&text).with_context(|| format!("h2load said: {text}"))?;
         let log = fs::read_to_string(self.log.path())?;
-        let mut outcome = Outcome { requests: 0, failed: unanswered, per_second: 0.0, latencies_us: Vec::new() };
+        let body_bytes = body_bytes(&text).with_context(|| format!("h2load said: {text}"))?;
+        let mut outcome =
+            Outcome { requests: 0, failed: unanswered, per_second: 0.0, body_bytes, latencies_us: Vec::new() };
         let (mut first, mut last) = (u64::MAX, 0_u64);
         for line in log.lines() {
             // Start in microseconds, status, microseconds to the end.
@@ -118,4 +160,25 @@ fn unanswered(text: &str) -> Option<usize> {
         part.split_whitespace().next()?.parse::<usize>().ok()
     };
     Some(count("errored")? + count("timeout")?)
+}
+
+/// Reads how many bytes the bodies had: the number in the last brackets of its line.
+fn body_bytes(text: &str) -> Option<usize> {
+    let line = text.lines().find(|line| line.starts_with("traffic:"))?;
+    let (_, number) = line.strip_suffix(") data")?.rsplit_once('(')?;
+    number.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_h2load_says() {
+        let text = "requests: 3189 total, 3193 started, 3189 done, 3186 succeeded, 3 failed, 2 errored, 1 timeout\n\
+                    traffic: 213.23KB (218345) total, 103.28KB (105762) headers (space savings 77.59%), 21.80KB (22323) data\n";
+        assert_eq!(unanswered(text), Some(3));
+        assert_eq!(body_bytes(text), Some(22323));
+        assert_eq!(body_bytes("traffic: none"), None);
+    }
 }

@@ -9,6 +9,7 @@ mod connection;
 mod disk;
 mod drop_in;
 mod events;
+mod grpc;
 mod load;
 mod neighbours;
 mod program;
@@ -80,6 +81,8 @@ enum Benchmark {
     State,
     /// Durable events per second, beside brokers and a database; the time until they are handled; catching up.
     Events,
+    /// Unary gRPC calls per second, beside a service of tonic's.
+    Grpc,
 }
 
 impl Options {
@@ -106,6 +109,7 @@ fn main() -> anyhow::Result<()> {
             Benchmark::Auth => auth::run(&options, &mut report)?,
             Benchmark::State => state::run(&options, &mut report)?,
             Benchmark::Events => events::run(&options, &mut report)?,
+            Benchmark::Grpc => grpc::run(&options, &mut report)?,
         }
     }
     if options.json {

@@ -13,15 +13,13 @@ use std::{
 use anyhow::{Context as _, bail};
 
 use crate::{
-    components,
+    test::build,
     workspace::{Workspace, announce, run},
 };
 
 /// Builds what the clients call, and runs them.
 pub(crate) fn build_and_test(workspace: &Workspace) -> anyhow::Result<()> {
-    components::build_plugins(workspace)?;
-    components::build_guests(workspace)?;
-    workspace.cargo(["build", "--package", "backplane"])?;
+    build(workspace)?;
     test(workspace)
 }
 

@@ -11,12 +11,7 @@ const SELECTION: [&str; 3] = ["--workspace", "--exclude", "backplane-guests"];
 /// Checks the rules, builds what the black-box tests start, and runs every test.
 pub(crate) fn test(workspace: &Workspace, arguments: &[String]) -> anyhow::Result<()> {
     tidy::check(&workspace.root)?;
-    components::build_plugins(workspace)?;
-    components::build_guests(workspace)?;
-    // All targets at once, and the same selection twice: another one would turn on other features of the
-    // dependencies, and compile them a second time.
-    announce("building the server and the tests; the first time takes a while");
-    workspace.cargo(["build", "--all-targets"].into_iter().chain(SELECTION))?;
+    build(workspace)?;
     announce("running the tests");
     let mut command = workspace.cargo_command();
     command
@@ -31,6 +26,16 @@ pub(crate) fn test(workspace: &Workspace, arguments: &[String]) -> anyhow::Resul
     }
     interop::test(workspace)?;
     miri::test(workspace)
+}
+
+/// Builds what is tested, and what it starts.
+pub(crate) fn build(workspace: &Workspace) -> anyhow::Result<()> {
+    components::build_plugins(workspace)?;
+    components::build_guests(workspace)?;
+    // All targets at once, and the same selection twice: another one would turn on other features of the
+    // dependencies, and compile them a second time.
+    announce("building the server and the tests; the first time takes a while");
+    workspace.cargo(["build", "--all-targets"].into_iter().chain(SELECTION))
 }
 
 /// Most black-box tests wait for another process most of the time. `-- --test-threads` says otherwise.
