@@ -60,6 +60,24 @@ pub mod schedule {
     });
 }
 
+/// The world of a plugin that answers gRPC calls.
+pub mod grpc {
+    wit_bindgen::generate!({
+        path: "../wit",
+        world: "backplane:plugin/grpc-plugin",
+        pub_export_macro: true,
+        export_macro_name: "export_grpc",
+        default_bindings_module: "::backplane_sdk::bindings::grpc",
+        with: {
+            "backplane:plugin/context@1.0.0": crate::bindings::http::backplane::plugin::context,
+            "backplane:plugin/log@1.0.0": crate::bindings::http::backplane::plugin::log,
+            "backplane:plugin/config@1.0.0": crate::bindings::http::backplane::plugin::config,
+            "backplane:plugin/kv@1.0.0": crate::bindings::http::backplane::plugin::kv,
+            "backplane:plugin/events@1.0.0": crate::bindings::http::backplane::plugin::events,
+        },
+    });
+}
+
 /// The world of a plugin that has something to prepare when an instance starts.
 pub mod lifecycle {
     wit_bindgen::generate!({

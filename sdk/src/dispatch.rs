@@ -1,6 +1,6 @@
 //! What `#[plugin]` makes of a module.
 
-use crate::{Delivery, Request, Response, Result, Run, export};
+use crate::{Delivery, GrpcCall, Request, Response, Result, Run, export, grpc};
 
 /// A plugin as one type, written by [`#[plugin]`](macro@crate::plugin) and named `Plugin` inside the module.
 ///
@@ -29,6 +29,14 @@ pub trait Plugin {
     /// The problem that an argument or the handler ended with.
     fn handle_schedule(run: Run) -> Result<()> {
         Err(export::unknown_schedule(run.schedule))
+    }
+
+    /// Answers one gRPC call, whose `method` is a position among all methods of the manifest's `grpc`.
+    ///
+    /// # Errors
+    /// The status that the method ended with.
+    fn handle_grpc(call: GrpcCall) -> grpc::Result<Vec<u8>> {
+        Err(export::unknown_method(call.method))
     }
 
     /// Runs the function marked with `#[init]`, if there is one.

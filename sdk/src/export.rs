@@ -4,14 +4,17 @@
 use serde::de::DeserializeOwned;
 
 pub use crate::bindings::event::export_event;
+pub use crate::bindings::grpc::export_grpc;
 pub use crate::bindings::http::export_http;
 pub use crate::bindings::lifecycle::export_lifecycle;
 pub use crate::bindings::schedule::export_schedule;
-use crate::bindings::{event, http, lifecycle, schedule};
+use crate::bindings::{event, grpc as grpc_bindings, http, lifecycle, schedule};
 pub use crate::config::field;
-use crate::{Call, Delivery, Plugin, Problem, Request, Response, Result, Run};
+use crate::grpc::prost::Message;
+use crate::{Call, Delivery, GrpcCall, Plugin, Problem, Request, Response, Result, Run, grpc};
 
 type WireProblem = http::backplane::plugin::types::Problem;
+type WireStatus = grpc_bindings::exports::backplane::plugin::grpc_handler::Status;
 type WireFailure = event::exports::backplane::plugin::event_handler::Failure;
 
 impl<P: Plugin> http::exports::backplane::plugin::http_handler::Guest for P {
@@ -33,6 +36,14 @@ impl<P: Plugin> event::exports::backplane::plugin::event_handler::Guest for P {
 impl<P: Plugin> schedule::exports::backplane::plugin::schedule_handler::Guest for P {
     fn handle(run: Run) -> Result<(), WireProblem> {
         let outcome = P::handle_schedule(run).map_err(Problem::report);
+        flush_stdio();
+        outcome
+    }
+}
+
+impl<P: Plugin> grpc_bindings::exports::backplane::plugin::grpc_handler::Guest for P {
+    fn handle(call: GrpcCall) -> Result<Vec<u8>, WireStatus> {
+        let outcome = P::handle_grpc(call).map_err(grpc::Status::report);
         flush_stdio();
         outcome
     }
@@ -75,4 +86,64 @@ pub fn unknown_subscription(subscription: u32) -> Problem {
 /// Answers a number that is no schedule of this plugin: host and plugin disagree about the manifest.
 pub fn unknown_schedule(schedule: u32) -> Problem {
     Problem::new(500, "internal", format!("schedule {schedule} is not in the plugin's manifest"))
+}
+
+/// Answers a number that is no method of this plugin: host and plugin disagree about the manifest.
+pub fn unknown_method(method: u32) -> grpc::Status {
+    grpc::Status::internal(format!("method {method} is not in the plugin's manifest"))
+}
+
+/// Answers a call with a method: reads the message, and writes the answer.
+pub fn unary<T: Message + Default, U: Message>(
+    call: GrpcCall,
+    method: impl FnOnce(grpc::Request<T>) -> grpc::Result<U>,
+) -> grpc::Result<Vec<u8>> {
+    let GrpcCall { metadata, message, .. } = call;
+    let message = T::decode(&*message).map_err(|error| {
+        grpc::Status::invalid_argument(format!("the request is no message of this method: {error}"))
+            .with_reason("invalid_request")
+    })?;
+    method(grpc::Request::with_metadata(message, metadata)).map(|answer| answer.encode_to_vec())
+}
+
+/// Says when the crate is compiled whether `#[grpc]` names the service and the methods of the trait.
+pub const fn check_service(service: &str, methods: &[&str], named: &str, functions: &[&str]) {
+    assert!(
+        is_same(service, named),
+        "`#[grpc]` names another service than its trait is of: write the service's full name as the `.proto` file has it"
+    );
+    let mut at = 0;
+    while at < functions.len() {
+        assert!(
+            contains(methods, functions[at]),
+            "a function's method has another name in the `.proto` file: write `#[method(name = \"...\")]` on the function"
+        );
+        at += 1;
+    }
+}
+
+const fn contains(names: &[&str], name: &str) -> bool {
+    let mut at = 0;
+    while at < names.len() {
+        if is_same(names[at], name) {
+            return true;
+        }
+        at += 1;
+    }
+    false
+}
+
+const fn is_same(one: &str, other: &str) -> bool {
+    let (one, other) = (one.as_bytes(), other.as_bytes());
+    if one.len() != other.len() {
+        return false;
+    }
+    let mut at = 0;
+    while at < one.len() {
+        if one[at] != other[at] {
+            return false;
+        }
+        at += 1;
+    }
+    true
 }

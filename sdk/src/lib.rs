@@ -26,6 +26,7 @@
 //! - [`extract`] lists what a handler may take, [`respond`] what it may return, [`Problem`] how it fails.
 //! - [`kv`] is the plugin's own state, and part of the call's transaction.
 //! - [`events`] publishes events as part of it, and [`on`] handles those of others; [`every`] and [`cron`] run by the clock.
+//! - [`mod@grpc`] answers gRPC calls, with the attribute [`grpc`](macro@grpc).
 //! - [`Principal`] is who calls, with roles, scopes and [`Claims`]; [`Context`] knows the call and how much time is left.
 //! - [`mod@config`] is what the operator set, [`log`] writes to the operator's log.
 //! - [`testing`] stands in for the host under `cargo test`.
@@ -43,6 +44,7 @@ pub mod events;
 #[doc(hidden)]
 pub mod export;
 pub mod extract;
+pub mod grpc;
 mod host;
 pub mod kv;
 pub mod log;
@@ -57,9 +59,10 @@ pub mod testing;
 pub mod trigger;
 
 pub use backplane_sdk_macros::{
-    any, config, cron, delete, every, get, head, init, on, options, patch, plugin, post, put,
+    any, config, cron, delete, every, get, grpc, head, init, method, on, options, patch, plugin, post, put,
 };
 pub use bindings::event::exports::backplane::plugin::event_handler::Event as Delivery;
+pub use bindings::grpc::exports::backplane::plugin::grpc_handler::Call as GrpcCall;
 pub use bindings::http::exports::backplane::plugin::http_handler::{Request, Response};
 pub use context::{Claims, Context, Principal};
 pub use dispatch::Plugin;

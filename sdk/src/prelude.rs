@@ -7,5 +7,5 @@ pub use crate::extract::{Method, Path, Query};
 pub use crate::problem::{OptionExt, Problem, Result};
 pub use crate::respond::{Bytes, Created, Headers, Html, IntoResponse, Json, NoContent, Redirect, Status, Text};
 pub use crate::schedule::Run;
-pub use crate::{any, config, cron, delete, every, get, head, init, on, options, patch, post, put};
+pub use crate::{any, config, cron, delete, every, get, grpc, head, init, method, on, options, patch, post, put};
 pub use crate::{events, kv, log};

@@ -43,9 +43,21 @@ pub struct Problem {
 
 /// An error and the line that met it.
 #[derive(Debug)]
-struct Cause {
+pub(crate) struct Cause {
     source: Box<dyn Error>,
     location: &'static Location<'static>,
+}
+
+impl Cause {
+    #[track_caller]
+    pub(crate) fn new(source: impl Error + 'static) -> Self {
+        Self { source: Box::new(source), location: Location::caller() }
+    }
+
+    /// Writes it to the operator's log, with the code that the caller sees.
+    pub(crate) fn log(&self, code: &str) {
+        log::error!(at = self.location, code = code, "{}", chain(self.source.as_ref()));
+    }
 }
 
 /// What is to happen to an event that was not handled. One word, because every problem carries it and few need it.
@@ -122,7 +134,7 @@ impl Problem {
     #[must_use]
     #[track_caller]
     pub fn with_source(mut self, source: impl Error + 'static) -> Self {
-        self.cause = Some(Cause { source: Box::new(source), location: Location::caller() });
+        self.cause = Some(Cause::new(source));
         self
     }
 
@@ -170,6 +182,11 @@ impl Problem {
         &self.message
     }
 
+    /// Returns status, code, message and cause.
+    pub(crate) fn into_parts(self) -> (u16, Cow<'static, str>, Cow<'static, str>, Option<Cause>) {
+        (self.status, self.code, self.message, self.cause)
+    }
+
     /// Does as [`report`](Self::report), and says what is to happen to the event.
     pub(crate) fn report_event(self) -> Failure {
         let retry = self.retry.into();
@@ -178,8 +195,8 @@ impl Problem {
 
     /// Logs the source, if there is one, and gives the rest to the host.
     pub(crate) fn report(self) -> types::Problem {
-        if let Some(Cause { source, location }) = &self.cause {
-            log::error!(at = location, code = self.code, "{}", chain(source.as_ref()));
+        if let Some(cause) = &self.cause {
+            cause.log(&self.code);
         }
         types::Problem { status: self.status, code: self.code.into_owned(), message: self.message.into_owned() }
     }

@@ -8,6 +8,8 @@
 //! means: see [`TestRequest::send`] and [`TestRequest::send_overtaken`]. What the test itself reads and writes, and a
 //! handler that it calls as a function, has no transaction around it: every write stands at once.
 //!
+//! [`call`] makes a gRPC call, which goes through the plugin in the same way.
+//!
 //! [`event`] makes an event that goes to the plugin's handlers with its retries, as on a host; [`published`] is what
 //! handlers have published, and [`run_schedule`] runs what otherwise the clock does.
 //!
@@ -30,6 +32,7 @@
 //! assert_eq!(testing::take_logs()[0].message, "deleted by ada");
 //! ```
 
+mod call;
 mod caller;
 mod delivery;
 pub(crate) mod double;
@@ -39,6 +42,7 @@ mod manifest;
 mod request;
 mod schedule;
 
+pub use call::{TestCall, call, call_bytes};
 pub use delivery::{Attempt, DeadLetter, Outcome, dead_letters, deliver};
 pub use double::{
     Line, set_caller, set_config, set_log_level, set_mount, set_remaining, set_request_id, set_trace_parent, take_logs,

@@ -13,6 +13,7 @@ pub(crate) enum Role {
     On,
     Every,
     Cron,
+    Grpc,
     Init,
     Config,
 }
@@ -30,6 +31,7 @@ impl Role {
             "on" => Some(Role::On),
             "every" => Some(Role::Every),
             "cron" => Some(Role::Cron),
+            "grpc" => Some(Role::Grpc),
             "init" => Some(Role::Init),
             "config" => Some(Role::Config),
             method => Method::find(method).map(Role::Route),

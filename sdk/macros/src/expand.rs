@@ -10,6 +10,7 @@ use syn::{Ident, ItemMod, LitByteStr, ReturnType, Type};
 use crate::arguments::Argument;
 use crate::plugin::Declared;
 use crate::route::Route;
+use crate::service::Service;
 use crate::settings::Settings;
 use crate::trigger::Trigger;
 
@@ -21,8 +22,11 @@ pub(crate) fn expand(module: &ItemMod, manifest: &str, declared: &Declared) -> T
     let settings = declared.settings.as_ref().map(settings);
     let event = handle_event(declared);
     let schedule = handle_schedule(declared);
+    let grpc = handle_grpc(declared);
+    let checks = declared.services.iter().map(check);
     let exports = exports(declared);
     let section = section(manifest);
+    let descriptors = descriptors(declared);
     quote! {
         #(#attrs)*
         #vis #mod_token #ident {
@@ -48,6 +52,8 @@ pub(crate) fn expand(module: &ItemMod, manifest: &str, declared: &Declared) -> T
 
                 #schedule
 
+                #grpc
+
                 #init
             }
 
@@ -60,11 +66,16 @@ pub(crate) fn expand(module: &ItemMod, manifest: &str, declared: &Declared) -> T
                 <Plugin as ::backplane_sdk::Plugin>::handle_event;
             const _: fn(::backplane_sdk::Run) -> ::backplane_sdk::Result<()> =
                 <Plugin as ::backplane_sdk::Plugin>::handle_schedule;
+            const _: fn(::backplane_sdk::GrpcCall) -> ::backplane_sdk::grpc::Result<::std::vec::Vec<u8>> =
+                <Plugin as ::backplane_sdk::Plugin>::handle_grpc;
+
+            #(#checks)*
 
             #[cfg(target_arch = "wasm32")]
             const _: () = {
                 #exports
                 #section
+                #descriptors
             };
         }
     }
@@ -113,8 +124,9 @@ fn exports(declared: &Declared) -> TokenStream {
     let http = (!declared.routes.is_empty()).then(|| quote!(::backplane_sdk::export::export_http!(Plugin);));
     let event = (!declared.subscriptions.is_empty()).then(|| quote!(::backplane_sdk::export::export_event!(Plugin);));
     let schedule = (!declared.schedules.is_empty()).then(|| quote!(::backplane_sdk::export::export_schedule!(Plugin);));
+    let grpc = (!declared.services.is_empty()).then(|| quote!(::backplane_sdk::export::export_grpc!(Plugin);));
     let lifecycle = declared.init.as_ref().map(|_| quote!(::backplane_sdk::export::export_lifecycle!(Plugin);));
-    quote!(#http #event #schedule #lifecycle)
+    quote!(#http #event #schedule #grpc #lifecycle)
 }
 
 fn handle_event(declared: &Declared) -> Option<TokenStream> {
@@ -147,6 +159,56 @@ fn handle_schedule(declared: &Declared) -> Option<TokenStream> {
                     other => ::core::result::Result::Err(::backplane_sdk::export::unknown_schedule(other)),
                 }
             }
+        }
+    })
+}
+
+fn handle_grpc(declared: &Declared) -> Option<TokenStream> {
+    let functions = declared.services.iter().flat_map(|service| {
+        let (of, implemented) = (&service.of, &service.implemented);
+        service.functions.iter().map(move |function| quote_spanned!(function.span()=> <#of as #implemented>::#function))
+    });
+    let arms = (0u32..)
+        .zip(functions)
+        .map(|(index, function)| quote!(#index => ::backplane_sdk::export::unary(call, #function),));
+    (!declared.services.is_empty()).then(|| {
+        quote! {
+            fn handle_grpc(
+                call: ::backplane_sdk::GrpcCall,
+            ) -> ::backplane_sdk::grpc::Result<::std::vec::Vec<u8>> {
+                match call.method {
+                    #(#arms)*
+                    other => ::core::result::Result::Err(::backplane_sdk::export::unknown_method(other)),
+                }
+            }
+        }
+    })
+}
+
+/// Has the compiler compare the names in the manifest with those of the service.
+fn check(service: &Service) -> TokenStream {
+    let Service { manifest, name_span, implemented, of, .. } = service;
+    let name = &manifest.service;
+    let methods = manifest.methods.iter().map(|method| &method.name);
+    quote_spanned! {*name_span=>
+        const _: () = ::backplane_sdk::export::check_service(
+            <#of as #implemented>::SERVICE,
+            <#of as #implemented>::METHODS,
+            #name,
+            &[#(#methods),*],
+        );
+    }
+}
+
+/// Writes the section that the host finds the services' messages in.
+fn descriptors(declared: &Declared) -> Option<TokenStream> {
+    (!declared.services.is_empty()).then(|| {
+        quote! {
+            const FILES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/backplane.descriptors.bin"));
+
+            #[unsafe(link_section = "backplane:descriptors")]
+            #[used]
+            static DESCRIPTORS: [u8; FILES.len()] = *include_bytes!(concat!(env!("OUT_DIR"), "/backplane.descriptors.bin"));
         }
     })
 }

@@ -16,6 +16,7 @@ mod options;
 mod path;
 mod plugin;
 mod route;
+mod service;
 mod settings;
 mod topic;
 mod trigger;
@@ -135,6 +136,35 @@ pub fn every(_: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn cron(_: TokenStream, item: TokenStream) -> TokenStream {
     attribute::misplaced("cron", &item.into()).into()
+}
+
+/// Answers the calls of a gRPC service. For the implementation of a service's trait, in a module with `#[plugin]`.
+///
+/// The text is the service's full name. What is said here holds for all of its methods, and
+/// [`#[method(...)]`](macro@method) on a function says it anew for one.
+///
+/// | Option | Default | Meaning |
+/// |---|---|---|
+/// | `public` | | anybody may call |
+/// | `signed_in` | this | any verified caller may |
+/// | `roles("clerk", "admin")` | | a verified caller with one of the roles may |
+/// | `scopes("orders:read")` | | a verified caller with all of the scopes may; next to `roles`, one of those too |
+/// | `transaction = "read"` | `"write"` | as for a route |
+/// | `metadata("x-tenant")` | none | metadata to receive, in lower case; none that is binary |
+/// | `message_max = "64KiB"` | 1 MiB | longest message of a request |
+/// | `timeout = "2s"` | the plugin's | wall time of one call; what the caller says counts where it is shorter |
+///
+/// [The module `grpc`](mod@crate::grpc) shows one, and how its trait is made of a `.proto` file.
+#[proc_macro_attribute]
+pub fn grpc(_: TokenStream, item: TokenStream) -> TokenStream {
+    attribute::misplaced("grpc", &item.into()).into()
+}
+
+/// Says about one method what [`#[grpc]`](macro@grpc) says about all, with its options. `name = "getURL"` is for a method
+/// whose name in the `.proto` file is not that of the function in upper camel case.
+#[proc_macro_attribute]
+pub fn method(_: TokenStream, item: TokenStream) -> TokenStream {
+    attribute::misplaced("method", &item.into()).into()
 }
 
 /// Runs a function once in every new instance, before its first call. For a module with `#[plugin]`.

@@ -27,6 +27,8 @@ pub(crate) struct Manifest {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) schedules: Vec<Schedule>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) grpc: Vec<Service>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) config: Vec<Setting>,
 }
 
@@ -104,6 +106,29 @@ pub(crate) struct Schedule {
     pub(crate) missed: Option<&'static str>,
 }
 
+/// A gRPC service.
+#[derive(Clone, Serialize)]
+pub(crate) struct Service {
+    pub(crate) service: String,
+    pub(crate) methods: Vec<Method>,
+}
+
+/// One method; a call names it by its position among the methods of all services.
+#[derive(Clone, Serialize)]
+pub(crate) struct Method {
+    pub(crate) name: String,
+    pub(crate) handler: String,
+    pub(crate) access: Access,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) transaction: Option<&'static str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) metadata: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) message_bytes_max: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) timeout_ms: Option<u64>,
+}
+
 /// A setting that the operator may or must give.
 #[derive(Clone, Serialize)]
 pub(crate) struct Setting {
@@ -131,6 +156,7 @@ impl Manifest {
             publishes: Vec::new(),
             subscriptions: Vec::new(),
             schedules: Vec::new(),
+            grpc: Vec::new(),
             config: Vec::new(),
         }
     }

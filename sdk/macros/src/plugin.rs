@@ -1,18 +1,19 @@
 //! The module with `#[plugin]`: reading all of it, and refusing what cannot be a plugin.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proc_macro2::{Span, TokenStream};
 use quote::quote;
 use syn::parse::Parser;
 use syn::spanned::Spanned;
-use syn::{Attribute, Error, FnArg, Ident, Item, ItemFn, ItemMod, Result, ReturnType};
+use syn::{Attribute, Error, FnArg, Ident, ImplItem, Item, ItemFn, ItemMod, Result, ReturnType};
 
 use crate::attribute::{Role, take_roles};
 use crate::description::{first_sentence, shorten};
 use crate::manifest::{BYTES_MAX, Manifest};
 use crate::options::{AttributeOption, parse_options};
 use crate::route::Route;
+use crate::service::{SERVICES_MAX, Service};
 use crate::settings::Settings;
 use crate::topic::parse_pattern;
 use crate::trigger::{Schedule, Subscription};
@@ -33,6 +34,7 @@ pub(crate) struct Declared {
     pub(crate) routes: Vec<Route>,
     pub(crate) subscriptions: Vec<Subscription>,
     pub(crate) schedules: Vec<Schedule>,
+    pub(crate) services: Vec<Service>,
     pub(crate) init: Option<Ident>,
     pub(crate) settings: Option<Settings>,
 }
@@ -67,6 +69,11 @@ fn remove_inner_attributes(item: &mut Item) {
             FnArg::Receiver(receiver) => remove(&mut receiver.attrs, "header"),
         }),
         Item::Struct(item) => item.fields.iter_mut().for_each(|field| remove(&mut field.attrs, "default")),
+        Item::Impl(item) => item.items.iter_mut().for_each(|inner| {
+            if let ImplItem::Fn(function) = inner {
+                remove(&mut function.attrs, "method");
+            }
+        }),
         _ => {}
     }
 }
@@ -180,6 +187,14 @@ impl Declared {
                 self.schedules.push(Schedule::parse_cron(attribute, function)?);
                 Ok(())
             }
+            (Role::Grpc, Item::Impl(item)) => {
+                self.services.push(Service::parse(attribute, item)?);
+                Ok(())
+            }
+            (Role::Grpc, _) => Err(Error::new_spanned(
+                attribute,
+                "`#[grpc]` belongs on the implementation of a service's trait: `impl Greeter for Service { ... }`",
+            )),
             (Role::Init, Item::Fn(function)) => self.read_init(attribute, function),
             (Role::Config, Item::Struct(item)) if self.settings.is_none() => {
                 self.settings = Some(Settings::parse(item)?);
@@ -228,17 +243,29 @@ impl Declared {
                 errors.note(Err(Error::new(*pattern_span, message)));
             }
         }
+        let mut seen = BTreeSet::new();
+        for Service { manifest, name_span, .. } in &self.services {
+            if !seen.insert(manifest.service.as_str()) {
+                let message = format!("`{}` is implemented already: do both in one implementation", manifest.service);
+                errors.note(Err(Error::new(*name_span, message)));
+            }
+        }
         errors.finish()
     }
 
     fn check_count(&self, name_span: Span) -> Result<()> {
-        let counts = [self.routes.len(), self.subscriptions.len(), self.schedules.len()];
-        if counts == [0; 3] {
+        let counts = [self.routes.len(), self.subscriptions.len(), self.schedules.len(), self.services.len()];
+        if counts == [0; 4] {
             let message = "a plugin does something: write a function with `#[get(\"/\")]` or another route attribute, with \
                            `#[on(\"orders.*\")]` or with `#[every(\"5m\")]`";
             return Err(Error::new(name_span, message));
         }
-        let bounds = [(ROUTES_MAX, "routes"), (LISTED_MAX, "subscriptions"), (LISTED_MAX, "schedules")];
+        let bounds = [
+            (ROUTES_MAX, "routes"),
+            (LISTED_MAX, "subscriptions"),
+            (LISTED_MAX, "schedules"),
+            (SERVICES_MAX, "services"),
+        ];
         match counts.iter().zip(bounds).find(|(count, (max, _))| *count > max) {
             Some((_, (max, what))) => Err(Error::new(name_span, format!("a plugin has at most {max} {what}"))),
             None => Ok(()),
@@ -249,6 +276,7 @@ impl Declared {
         manifest.routes = self.routes.iter().map(|route| route.manifest.clone()).collect();
         manifest.subscriptions = self.subscriptions.iter().map(|subscription| subscription.manifest.clone()).collect();
         manifest.schedules = self.schedules.iter().map(|schedule| schedule.manifest.clone()).collect();
+        manifest.grpc = self.services.iter().map(|service| service.manifest.clone()).collect();
         let fields = self.settings.iter().flat_map(|settings| &settings.fields);
         manifest.config = fields.map(|field| field.manifest.clone()).collect();
     }

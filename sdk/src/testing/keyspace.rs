@@ -73,9 +73,9 @@ pub fn set_state_available(is_available: bool) {
 }
 
 /// Why a call did not commit.
-pub(super) enum Fault {
-    /// The handler answered with a problem.
-    Handler(Problem),
+pub(super) enum Fault<E = Problem> {
+    /// The handler answered with a failure.
+    Handler(E),
     /// What it wrote cannot be committed.
     Commit(Problem),
     /// The store fails.
@@ -97,7 +97,11 @@ pub(super) fn now_ms() -> i64 {
 }
 
 /// Runs a handler as one call. What `meanwhile` does happens between the handler's first run and its commit.
-pub(super) fn run<T>(scope: Scope<'_>, handler: impl Fn() -> Result<T>, meanwhile: impl FnOnce()) -> Result<T, Fault> {
+pub(super) fn run<T, E>(
+    scope: Scope<'_>,
+    handler: impl Fn() -> Result<T, E>,
+    meanwhile: impl FnOnce(),
+) -> Result<T, Fault<E>> {
     let mut meanwhile = Some(meanwhile);
     loop {
         let call = Call::begin(scope);
@@ -120,7 +124,7 @@ pub(super) fn run<T>(scope: Scope<'_>, handler: impl Fn() -> Result<T>, meanwhil
 }
 
 /// Answers as a host whose store fails.
-fn unavailable() -> Problem {
+pub(super) fn unavailable() -> Problem {
     Problem::new(503, "state_unavailable", "the plugin's state cannot be used now")
 }
 

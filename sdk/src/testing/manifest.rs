@@ -8,7 +8,7 @@ use super::keyspace::{Access as StateAccess, Scope};
 use crate::context::Principal;
 use crate::{Plugin, Problem, Result};
 
-/// Longest request body of a route that does not say (`wit/manifest.schema.json`).
+/// Longest request body of a route, and longest message of a method, that does not say (`wit/manifest.schema.json`).
 const BODY_BYTES_MAX_DEFAULT: usize = 1 << 20;
 /// Attempts of an event whose subscription does not say.
 const ATTEMPTS_DEFAULT: u32 = 12;
@@ -23,6 +23,25 @@ pub(super) struct Manifest {
     pub(super) subscriptions: Vec<Subscription>,
     #[serde(default)]
     pub(super) schedules: Vec<Schedule>,
+    #[serde(default)]
+    grpc: Vec<Service>,
+}
+
+#[derive(Deserialize)]
+struct Service {
+    service: String,
+    methods: Vec<Method>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Method {
+    name: String,
+    pub(super) access: Access,
+    transaction: Option<Transaction>,
+    #[serde(default)]
+    pub(super) metadata: Vec<String>,
+    #[serde(default = "body_bytes_max_default")]
+    pub(super) message_bytes_max: usize,
 }
 
 #[derive(Deserialize)]
@@ -42,7 +61,7 @@ pub(super) struct Schedule {
 pub(super) struct Route {
     method: String,
     path: String,
-    access: Access,
+    pub(super) access: Access,
     transaction: Option<Transaction>,
     #[serde(default)]
     headers: Vec<String>,
@@ -52,7 +71,7 @@ pub(super) struct Route {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
-enum Access {
+pub(super) enum Access {
     Public,
     SignedIn,
     #[serde(untagged)]
@@ -103,6 +122,14 @@ impl Manifest {
         self.scope(StateAccess::Write)
     }
 
+    /// Finds a method by its service's full name and its own, `greetings.v1.Greeter/Greet`.
+    pub(super) fn find_method(&self, path: &str) -> Option<(u32, &Method)> {
+        let (service, method) = path.trim_start_matches('/').split_once('/')?;
+        let all = self.grpc.iter().flat_map(|found| found.methods.iter().map(|method| (&*found.service, method)));
+        let mut named = (0..).zip(all).filter(|(_, found)| found.0 == service && found.1.name == method);
+        named.next().map(|(index, (_, method))| (index, method))
+    }
+
     /// Finds the route of a request: the most literal path first, then its method, `HEAD` by `GET`, `ANY` last.
     pub(super) fn find(&self, method: &str, path: &str) -> Match<'_> {
         let mut fitting: Vec<_> = (0..)
@@ -123,15 +150,15 @@ impl Manifest {
     }
 }
 
-impl Route {
+impl Access {
     /// Refuses a caller as the host does: for the role, then for the scopes that the credential lacks.
-    pub(super) fn require_access(&self, caller: Option<&Principal>) -> Result<()> {
-        match (&self.access, caller) {
-            (Access::Public, _) | (Access::SignedIn, Some(_)) => Ok(()),
-            (Access::SignedIn | Access::Restricted { .. }, None) => {
+    pub(super) fn require(&self, caller: Option<&Principal>) -> Result<()> {
+        match (self, caller) {
+            (Self::Public, _) | (Self::SignedIn, Some(_)) => Ok(()),
+            (Self::SignedIn | Self::Restricted { .. }, None) => {
                 Err(Problem::new(401, "unauthenticated", "this route needs a signed-in caller"))
             }
-            (Access::Restricted { roles, scopes }, Some(caller)) => {
+            (Self::Restricted { roles, scopes }, Some(caller)) => {
                 if !roles.is_empty() && !roles.iter().any(|role| caller.has_role(role)) {
                     return Err(Problem::forbidden(format!("this route needs one of the roles {}", roles.join(", "))));
                 }
@@ -139,7 +166,20 @@ impl Route {
             }
         }
     }
+}
 
+impl Method {
+    /// Returns what a call may do with the plugin's state.
+    pub(super) fn state_access(&self) -> StateAccess {
+        match self.transaction {
+            Some(Transaction::None) => StateAccess::None,
+            Some(Transaction::Read) => StateAccess::Read,
+            Some(Transaction::Write) | None => StateAccess::Write,
+        }
+    }
+}
+
+impl Route {
     /// Returns what a call may do with the plugin's state.
     pub(super) fn state_access(&self) -> StateAccess {
         match (self.transaction, self.method.as_str()) {

@@ -146,7 +146,7 @@ impl TestRequest {
             Match::NoSuchPath => return Err(Problem::new(404, "not_found", "the plugin has no such path")),
             Match::NoSuchMethod => return Err(Problem::new(405, "method_not_allowed", "the path has no such method")),
         };
-        route.require_access(self.caller.as_ref())?;
+        route.access.require(self.caller.as_ref())?;
         if self.body.len() > route.body_bytes_max {
             return Err(Problem::new(413, "payload_too_large", "the body is longer than the route accepts"));
         }

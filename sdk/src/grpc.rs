@@ -1,0 +1,58 @@
+//! gRPC services that the plugin answers, beside its routes.
+//!
+//! The service is written in a `.proto` file, and compiled by the plugin's build script with `backplane-sdk-build`. That
+//! makes a struct of each message, which is prost's, and a trait of each service. The trait is implemented in the
+//! plugin's module, under the attribute [`#[grpc]`](macro@crate::grpc):
+//!
+//! ```ignore
+//! mod proto {
+//!     backplane_sdk::include_proto!("greetings.v1");
+//! }
+//!
+//! #[backplane_sdk::plugin]
+//! mod greetings {
+//!     use backplane_sdk::prelude::*;
+//!
+//!     use crate::proto::{GreetRequest, GreetResponse, Greeter};
+//!
+//!     struct Service;
+//!
+//!     #[grpc("greetings.v1.Greeter", public)]
+//!     impl Greeter for Service {
+//!         /// Greets somebody by name.
+//!         fn greet(request: grpc::Request<GreetRequest>) -> grpc::Result<GreetResponse> {
+//!             let name = request.into_inner().name;
+//!             if name.is_empty() {
+//!                 return Err(grpc::Status::invalid_argument("nobody is called nothing"));
+//!             }
+//!             Ok(GreetResponse { greeting: format!("Hello, {name}!") })
+//!         }
+//!     }
+//! }
+//! ```
+//!
+//! A call is a transaction as a request is: `Ok` commits, `Err` rolls back. [`Context`](crate::Context) knows who calls,
+//! [`config::Settings::load`](crate::config::Settings::load) reads the settings, and `?` makes a [`Status`] of whatever
+//! it makes a [`Problem`](crate::Problem) of. The host speaks the protocol, asks who calls and keeps the bounds; it
+//! answers the same methods over HTTP in JSON, too. Methods are unary: one message in, one message out.
+
+mod request;
+mod status;
+
+pub use prost;
+pub use prost_types;
+
+pub use request::{Metadata, Request};
+pub use status::{Code, Status};
+
+/// What a method answers.
+pub type Result<T> = std::result::Result<T, Status>;
+
+/// Includes what a build script has made of the package of this name: `include_proto!("payments.v1")`. It belongs into a
+/// module of its own.
+#[macro_export]
+macro_rules! include_proto {
+    ($package:literal) => {
+        include!(concat!(env!("OUT_DIR"), "/", $package, ".rs"));
+    };
+}
