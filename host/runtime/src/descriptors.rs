@@ -9,7 +9,7 @@ mod census;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeSet, fmt};
+use std::{collections::BTreeSet, fmt, panic::catch_unwind};
 
 use prost_reflect::{DescriptorPool, FieldDescriptor, Kind, MessageDescriptor, MethodDescriptor};
 
@@ -57,7 +57,7 @@ impl Descriptors {
             return if manifest.grpc.is_empty() { Ok(None) } else { Err(DescriptorsError::Missing) };
         };
         census::count(&bytes).map_err(DescriptorsError::invalid)?;
-        let pool = DescriptorPool::decode(&bytes[..]).map_err(|error| DescriptorsError::invalid(shown(&error)))?;
+        let pool = build(&bytes).map_err(DescriptorsError::invalid)?;
         pool.all_messages().try_for_each(|message| check_map(&message)).map_err(DescriptorsError::invalid)?;
         for service in &manifest.grpc {
             check_service(&pool, service).map_err(|reason| DescriptorsError::Mismatch { reason })?;
@@ -85,6 +85,15 @@ impl fmt::Debug for Descriptors {
 impl DescriptorsError {
     fn invalid(reason: String) -> Self {
         Self::Invalid { reason }
+    }
+}
+
+/// Builds the descriptors. The library is made for what a compiler wrote, and has panicked at what none would write: that
+/// must not end the thread that looks at every plugin.
+fn build(bytes: &[u8]) -> Result<DescriptorPool, String> {
+    match catch_unwind(|| DescriptorPool::decode(bytes)) {
+        Ok(built) => built.map_err(|error| shown(&error)),
+        Err(_) => Err("is not valid: its parts do not fit together".to_owned()),
     }
 }
 

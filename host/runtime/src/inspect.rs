@@ -174,16 +174,33 @@ mod tests {
         assert!(matches!(inspect(&odd), Err(SurfaceError::Malformed { .. })));
     }
 
+    fn section(name: &str, data: &[u8]) -> Vec<u8> {
+        let length = u16::try_from(1 + name.len() + data.len()).expect("short");
+        // Two bytes of LEB128, whatever the length.
+        let length = [(length & 0x7f) as u8 | 0x80, (length >> 7) as u8];
+        [&[0], &length[..], &[u8::try_from(name.len()).expect("short")], name.as_bytes(), data].concat()
+    }
+
     #[test]
     fn reads_the_manifest_section_once() {
-        let section = |text: &[u8]| {
-            let name = MANIFEST_SECTION.as_bytes();
-            let length = 1 + name.len() + text.len();
-            [&[0, u8::try_from(length).expect("short"), u8::try_from(name.len()).expect("short")], name, text].concat()
-        };
-        let one = [EMPTY_COMPONENT, &section(b"{}")].concat();
+        let one = [EMPTY_COMPONENT, &section(MANIFEST_SECTION, b"{}")].concat();
         assert_eq!(inspect(&one).map(|surface| surface.manifest), Ok(Some(b"{}".to_vec())));
-        let two = [&one[..], &section(b"{}")].concat();
+        let two = [&one[..], &section(MANIFEST_SECTION, b"{}")].concat();
         assert_eq!(inspect(&two), Err(SurfaceError::TwoManifests));
+    }
+
+    #[test]
+    fn reads_the_descriptors_once_and_only_short_ones() {
+        let one = [EMPTY_COMPONENT, &section(DESCRIPTORS_SECTION, b"any")].concat();
+        assert_eq!(inspect(&one).map(|surface| surface.descriptors), Ok(Some(b"any".to_vec())));
+        let two = [&one[..], &section(DESCRIPTORS_SECTION, b"")].concat();
+        assert_eq!(inspect(&two), Err(SurfaceError::TwoDescriptors));
+        let long = |bytes: usize| {
+            let section = format!("(component (@custom \"{DESCRIPTORS_SECTION}\" \"{}\"))", "x".repeat(bytes));
+            inspect(&wat::parse_str(section).expect("valid text"))
+        };
+        assert!(long(DESCRIPTORS_BYTES_MAX).is_ok());
+        let bytes = DESCRIPTORS_BYTES_MAX + 1;
+        assert_eq!(long(bytes), Err(SurfaceError::DescriptorsTooLarge { bytes }));
     }
 }

@@ -301,3 +301,35 @@ fn resolve_settings(
     }
     Ok(values)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A component that exports `exports`, with a manifest that has `rest`.
+    fn component(exports: &[&str], rest: &str) -> Vec<u8> {
+        let manifest =
+            format!(r#"{{\"api\":\"1.0\",\"name\":\"a\",\"version\":\"0.0.1\"{}}}"#, rest.replace('"', r#"\""#));
+        let exports: String =
+            exports.iter().map(|name| format!(r#"(instance) (export "{name}" (instance 0))"#)).collect();
+        let text = format!(r#"(component (@custom "backplane:manifest" "{manifest}") {exports})"#);
+        wat::parse_str(text).expect("valid text")
+    }
+
+    const SERVICE: &str = r#","grpc":[{"service":"a.S","methods":[{"name":"M"}]}]"#;
+
+    #[test]
+    fn what_answers_grpc_says_what_it_answers() {
+        let unlisted = describe(&component(&[GRPC_HANDLER], ""), None);
+        assert!(matches!(unlisted, Err(LoadError::UnlistedExport)));
+        let undescribed = describe(&component(&[GRPC_HANDLER], SERVICE), None);
+        assert!(matches!(undescribed, Err(LoadError::Descriptors(DescriptorsError::Missing))));
+    }
+
+    #[test]
+    fn a_plugin_that_is_never_called_is_warned_about() {
+        let described = describe(&component(&[], ""), None).expect("a plugin");
+        assert!(described.warnings[0].contains("the plugin never runs"), "{:?}", described.warnings);
+        assert!(described.descriptors.is_none());
+    }
+}

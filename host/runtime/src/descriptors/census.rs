@@ -31,6 +31,7 @@ enum Part {
 const OF_SET_FILE: u32 = 1;
 const OF_FILE_PACKAGE: u32 = 2;
 const OF_FILE_IMPORT: u32 = 3;
+const OF_FILE_SYNTAX: u32 = 12;
 const OF_FILE: &[(u32, Part)] = &[(4, Part::Message), (5, Part::Enum), (6, Part::Service), (7, Part::Field)];
 const OF_MESSAGE: &[(u32, Part)] =
     &[(2, Part::Field), (3, Part::Message), (4, Part::Enum), (6, Part::Field), (8, Part::Field)];
@@ -73,6 +74,9 @@ impl Census {
                     scope = scope.max(package.len());
                 }
                 (OF_FILE_IMPORT, Some(_)) => imports += 1,
+                (OF_FILE_SYNTAX, Some(syntax)) if ![&b""[..], b"proto2", b"proto3"].contains(&syntax) => {
+                    return Err("has a file that is neither `proto2` nor `proto3`".to_owned());
+                }
                 _ => {}
             }
         }

@@ -1,5 +1,7 @@
 //! Deliveries and runs of schedules of a real guest (`tests/guest.wat`) on a keyspace in memory.
 
+mod grpc;
+
 use std::sync::LazyLock;
 
 use tokio::time::timeout;

@@ -198,3 +198,136 @@ fn check_key(key: &str) -> Result<(), String> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn parse(grpc: &Value) -> Result<Manifest, String> {
+        let manifest = json!({ "api": "1.0", "name": "a", "version": "0.0.1", "grpc": grpc });
+        Manifest::from_json(manifest.to_string().as_bytes()).map(|parsed| parsed.manifest).map_err(|e| e.to_string())
+    }
+
+    #[track_caller]
+    fn check_refusal(grpc: &Value, says: &str) {
+        let error = parse(grpc).expect_err("must be refused");
+        assert!(error.contains(says), "{error}");
+    }
+
+    fn with_method(method: Value) -> Value {
+        json!([{ "service": "a.S", "methods": [{ "name": "M" }, method] }])
+    }
+
+    #[test]
+    fn reads_services_and_counts_their_methods_through() {
+        let grpc = json!([
+            { "service": "a.v1.S", "methods": [{ "name": "A" }, { "name": "B" }] },
+            { "service": "T", "methods": [{
+                "name": "A", "handler": "a", "access": { "roles": ["clerk"] }, "transaction": "read",
+                "metadata": ["x-tenant", "traceparent"], "message_bytes_max": 10, "timeout_ms": 1500,
+            }] },
+        ]);
+        let manifest = parse(&grpc).expect("a valid manifest");
+        let names = |(index, service, method): (u32, &GrpcService, &GrpcMethod)| {
+            format!("{index} {}/{}", service.service, method.name)
+        };
+        assert_eq!(manifest.grpc_methods().map(names).collect::<Vec<_>>(), ["0 a.v1.S/A", "1 a.v1.S/B", "2 T/A"]);
+        for (index, _, method) in manifest.grpc_methods() {
+            assert_eq!(manifest.grpc_method(index), Some(method));
+        }
+        assert_eq!((manifest.grpc_method(3), manifest.grpc_method(u32::MAX)), (None, None));
+        let plain = &manifest.grpc[0].methods[0];
+        assert_eq!((&plain.access, plain.transaction), (&Access::SignedIn, Transaction::Write));
+        assert_eq!((plain.message_bytes_max, plain.timeout), (None, None));
+        // What an operator is shown is what the plugin wrote.
+        assert_eq!(serde_json::to_value(&manifest).expect("JSON")["grpc"][1], grpc[1]);
+    }
+
+    #[test]
+    fn refuses_services_that_cannot_be() {
+        for name in ["", ".", "a.", ".a", "a..b", "1a", "a-b", "a/b", "a b", "ä", &"a".repeat(257)] {
+            check_refusal(&json!([{ "service": name, "methods": [{ "name": "M" }] }]), "`grpc[0].service` is");
+        }
+        for name in ["grpc.health.v1.Health", "backplane.v1.Plugins", "google.Q"] {
+            check_refusal(
+                &json!([{ "service": name, "methods": [{ "name": "M" }] }]),
+                "is reserved: use one of your own",
+            );
+        }
+        for name in ["grpcs.Q", "google", &"a".repeat(256)] {
+            assert!(parse(&json!([{ "service": name, "methods": [{ "name": "M" }] }])).is_ok(), "{name}");
+        }
+        let service = |name: &str| json!({ "service": name, "methods": [{ "name": "M" }] });
+        check_refusal(&json!([service("a.S"), service("a.S")]), "`grpc[1]` lists `a.S` a second time");
+        let many: Vec<_> = (0..21).map(|n| service(&format!("a.S{n}"))).collect();
+        check_refusal(&json!(many), "`grpc` has 21 entries, more than 20");
+        check_refusal(&json!([{ "service": "a.S", "methods": [] }]), "`grpc[0].methods` is empty");
+        check_refusal(&json!([{ "service": "a.S" }]), "`grpc[0]` is not valid");
+        let methods: Vec<_> = (0..101).map(|n| json!({ "name": format!("M{n}") })).collect();
+        check_refusal(&json!([{ "service": "a.S", "methods": methods }]), "`grpc[0].methods` has 101 entries");
+    }
+
+    #[test]
+    fn refuses_methods_that_cannot_be() {
+        check_refusal(&with_method(json!({ "name": "M" })), "`grpc[0].methods[1]` lists `M` a second time");
+        for name in ["", "1", "a.b", "a/b", "é"] {
+            check_refusal(&with_method(json!({ "name": name })), "`grpc[0].methods[1].name` is");
+        }
+        check_refusal(&with_method(json!({ "name": "a".repeat(129) })), "methods[1].name` has 129 bytes");
+        check_refusal(&with_method(json!({ "name": "N", "handler": "a".repeat(129) })), "methods[1].handler` has 129");
+        check_refusal(&with_method(json!({ "name": "N", "access": "anyone" })), "methods[1].access` must be");
+        check_refusal(&with_method(json!({ "name": "N", "transaction": "all" })), "methods[1]` is not valid");
+        check_refusal(
+            &with_method(json!({ "name": "N", "timeout_ms": 0 })),
+            "methods[1].timeout_ms` must be at least 1",
+        );
+        check_refusal(&with_method(json!({ "name": "N", "message_bytes_max": -1 })), "methods[1]` is not valid");
+    }
+
+    #[test]
+    fn refuses_metadata_that_a_guest_must_not_see() {
+        let with_key = |key: &str| with_method(json!({ "name": "N", "metadata": ["x-a", key] }));
+        for (key, says) in [
+            ("authorization", "credentials never reach a plugin"),
+            ("cookie", "credentials"),
+            ("grpc-timeout", "the protocol's"),
+            ("x-token-bin", "binary metadata"),
+            ("X-Tenant", "not a metadata key"),
+            ("", "not a metadata key"),
+            (":path", "not a metadata key"),
+            ("a b", "not a metadata key"),
+        ] {
+            check_refusal(&with_key(key), says);
+            check_refusal(&with_key(key), "`grpc[0].methods[1].metadata`");
+        }
+        assert!(parse(&with_key("x_tenant.id-9")).is_ok());
+        check_refusal(&with_method(json!({ "name": "N", "metadata": vec!["a"; 33] })), "has 33 entries, more than 32");
+    }
+
+    #[test]
+    fn warns_of_unknown_fields() {
+        let manifest = r#"{"api":"1.0","name":"a","version":"0.0.1",
+            "grpc":[{"service":"a.S","colour":1,"methods":[{"name":"M","streaming":true}]}]}"#;
+        let warnings = Manifest::from_json(manifest.as_bytes()).expect("a valid manifest").warnings.join("; ");
+        assert!(
+            warnings.contains("`grpc[0].colour`") && warnings.contains("`grpc[0].methods[0].streaming`"),
+            "{warnings}"
+        );
+    }
+
+    #[test]
+    fn the_schema_has_the_same_bounds() {
+        let schema: Value = serde_json::from_str(include_str!("../../../../wit/manifest.schema.json")).expect("JSON");
+        let [service, method] = ["grpc_service", "grpc_method"].map(|name| &schema["$defs"][name]["properties"]);
+        assert_eq!(schema["properties"]["grpc"]["maxItems"], json!(super::super::GRPC_SERVICES_MAX));
+        assert_eq!(service["service"]["maxLength"], json!(SERVICE_BYTES_MAX));
+        assert_eq!(service["methods"]["maxItems"], json!(METHODS_MAX));
+        assert_eq!(method["name"]["maxLength"], json!(NAME_BYTES_MAX));
+        assert_eq!(method["metadata"]["maxItems"], json!(METADATA_MAX));
+        let fields = |of: &Value| of.as_object().map(|fields| fields.keys().cloned().collect::<HashSet<_>>());
+        let known = |names: &[&str]| Some(names.iter().map(ToString::to_string).collect());
+        assert_eq!((fields(service), fields(method)), (known(SERVICE_FIELDS), known(METHOD_FIELDS)));
+    }
+}
