@@ -145,6 +145,12 @@ impl Generation {
         route.map_or(Mode::None, |route| route.transaction)
     }
 
+    /// Returns the wall time that a gRPC method has, whatever its caller leaves of it.
+    pub(crate) fn timeout_of_method(&self, method: u32) -> Duration {
+        let own = self.manifest.grpc_method(method).and_then(|method| method.timeout);
+        self.blueprint.limits.timeout_of(own, &self.host.limits)
+    }
+
     #[cfg(test)]
     pub(crate) fn host(&self) -> &Host {
         &self.host
@@ -191,6 +197,9 @@ impl Generation {
 
     /// Runs the plugin's gRPC handler, which answers one call with a message or a status.
     ///
+    /// The deadline may be the caller's: a call that left the method less than half of its time and misses it counts as
+    /// no failure.
+    ///
     /// # Errors
     /// When the guest did not answer. Its own refusals are a [`GrpcAnswer`].
     ///
@@ -212,6 +221,7 @@ impl Generation {
         on_abandon: OnAbandon,
     ) -> Result<Result<E::Reply, E::Refusal>, InvokeError> {
         let place = request.place(self);
+        let hurry = request.hurry(self, call.deadline);
         let in_turn = call.keyspace.is_some() && self.contention.is_heavy(place);
         // A call that starts with waiting for its turn needs a permit only then.
         let admission = if in_turn { None } else { Some(self.admit().await?) };
@@ -221,7 +231,7 @@ impl Generation {
         let steer = if self.pace.is_heavy(place) { Steered::slow } else { Steered::new };
         let Measured { result, spent } = steer(run, slow, on_abandon).await;
         let result = result.map_err(InvokeError::from).flatten();
-        self.note_call(place, result.as_ref().is_err_and(InvokeError::is_fault), spent);
+        self.note_call(place, result.as_ref().is_err_and(|error| E::is_fault(error, hurry)), spent);
         result
     }
 

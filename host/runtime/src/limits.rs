@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use crate::manifest::{Manifest, Route, WantedLimits};
+use crate::manifest::{Manifest, WantedLimits};
 
 /// Bounds for all plugins together, and the most that one plugin may be given.
 #[derive(Debug, Clone)]
@@ -145,9 +145,9 @@ impl PluginLimits {
         }
     }
 
-    /// Returns the wall time of one call of `route`.
-    pub fn timeout_of(&self, route: &Route, host: &HostLimits) -> Duration {
-        route.timeout.unwrap_or(self.timeout).min(host.timeout_ceiling)
+    /// Returns the wall time of one call of a route or a method that asks for `own`.
+    pub fn timeout_of(&self, own: Option<Duration>, host: &HostLimits) -> Duration {
+        own.unwrap_or(self.timeout).min(host.timeout_ceiling)
     }
 }
 

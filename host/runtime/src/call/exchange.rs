@@ -1,5 +1,7 @@
 //! A request or a gRPC call as the work of a call: somebody waits for its answer.
 
+use tokio::time::Instant;
+
 use super::{Run, Start, Work};
 use crate::{
     admission::Admission,
@@ -13,6 +15,7 @@ use crate::{
     context::CallContext,
     generation::Generation,
     instance::{Blueprint, Instance},
+    invoke::InvokeError,
     keyspace::{self, CommitError, Keyspace, Outcome},
     manifest::Transaction as Mode,
     transaction::Scope,
@@ -24,12 +27,20 @@ pub(crate) trait Exchange: Send + Sync + 'static {
     type Reply: Send + 'static;
     /// An answer that rolls back.
     type Refusal: Send + 'static;
+    /// What has to be known of it when it has ended; nothing, where a missed deadline is the plugin's fault anyway.
+    type Hurry: Copy + Send;
 
     /// As [`Work::mode`].
     fn mode(&self, generation: &Generation) -> Mode;
 
     /// As [`Work::place`].
     fn place(&self, generation: &Generation) -> u32;
+
+    /// Looks at the time that the plugin has, before it starts.
+    fn hurry(&self, generation: &Generation, deadline: Instant) -> Self::Hurry;
+
+    /// Returns whether the plugin is at fault.
+    fn is_fault(error: &InvokeError, hurry: Self::Hurry) -> bool;
 
     /// Enters the guest.
     ///
@@ -55,6 +66,7 @@ pub(crate) trait Exchange: Send + Sync + 'static {
 impl Exchange for Request {
     type Reply = Response;
     type Refusal = Problem;
+    type Hurry = ();
 
     fn mode(&self, generation: &Generation) -> Mode {
         generation.transaction_of(self.route)
@@ -62,6 +74,12 @@ impl Exchange for Request {
 
     fn place(&self, _: &Generation) -> u32 {
         self.route
+    }
+
+    fn hurry(&self, _: &Generation, _: Instant) {}
+
+    fn is_fault(error: &InvokeError, (): ()) -> bool {
+        error.is_fault()
     }
 
     fn enter(
@@ -90,6 +108,8 @@ impl Exchange for Request {
 impl Exchange for Call {
     type Reply = Vec<u8>;
     type Refusal = Status;
+    /// Whether the caller leaves less than half of the time that the method has: nobody is slow who misses that.
+    type Hurry = bool;
 
     fn mode(&self, generation: &Generation) -> Mode {
         generation.manifest().grpc_method(self.method).map_or(Mode::None, |method| method.transaction)
@@ -97,6 +117,14 @@ impl Exchange for Call {
 
     fn place(&self, generation: &Generation) -> u32 {
         generation.place_of_method(self.method)
+    }
+
+    fn hurry(&self, generation: &Generation, deadline: Instant) -> bool {
+        deadline.saturating_duration_since(Instant::now()) < generation.timeout_of_method(self.method) / 2
+    }
+
+    fn is_fault(error: &InvokeError, is_hurried: bool) -> bool {
+        error.is_fault() && !(is_hurried && matches!(error, InvokeError::DeadlineExceeded))
     }
 
     fn enter(

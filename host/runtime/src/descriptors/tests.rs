@@ -255,7 +255,7 @@ fn bounds_names_and_lets_only_identifiers_through() {
 #[test]
 fn whatever_the_bytes_are_reading_them_ends_with_a_word() {
     let oneof = OneofDescriptorProto { name: Some("o".into()), options: None };
-    let fields = vec![
+    let fields = [
         FieldDescriptorProto { type_name: Some("E".into()), ..field("e", 1, Type::Enum) },
         FieldDescriptorProto { type_name: Some(".X".into()), oneof_index: Some(0), ..field("x", 2, Type::Message) },
         FieldDescriptorProto { default_value: Some("7".into()), ..field("n", 3, Type::Int32) },

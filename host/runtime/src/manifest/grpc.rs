@@ -216,7 +216,7 @@ mod tests {
         assert!(error.contains(says), "{error}");
     }
 
-    fn with_method(method: Value) -> Value {
+    fn with_method(method: &Value) -> Value {
         json!([{ "service": "a.S", "methods": [{ "name": "M" }, method] }])
     }
 
@@ -271,24 +271,24 @@ mod tests {
 
     #[test]
     fn refuses_methods_that_cannot_be() {
-        check_refusal(&with_method(json!({ "name": "M" })), "`grpc[0].methods[1]` lists `M` a second time");
+        check_refusal(&with_method(&json!({ "name": "M" })), "`grpc[0].methods[1]` lists `M` a second time");
         for name in ["", "1", "a.b", "a/b", "é"] {
-            check_refusal(&with_method(json!({ "name": name })), "`grpc[0].methods[1].name` is");
+            check_refusal(&with_method(&json!({ "name": name })), "`grpc[0].methods[1].name` is");
         }
-        check_refusal(&with_method(json!({ "name": "a".repeat(129) })), "methods[1].name` has 129 bytes");
-        check_refusal(&with_method(json!({ "name": "N", "handler": "a".repeat(129) })), "methods[1].handler` has 129");
-        check_refusal(&with_method(json!({ "name": "N", "access": "anyone" })), "methods[1].access` must be");
-        check_refusal(&with_method(json!({ "name": "N", "transaction": "all" })), "methods[1]` is not valid");
+        check_refusal(&with_method(&json!({ "name": "a".repeat(129) })), "methods[1].name` has 129 bytes");
+        check_refusal(&with_method(&json!({ "name": "N", "handler": "a".repeat(129) })), "methods[1].handler` has 129");
+        check_refusal(&with_method(&json!({ "name": "N", "access": "anyone" })), "methods[1].access` must be");
+        check_refusal(&with_method(&json!({ "name": "N", "transaction": "all" })), "methods[1]` is not valid");
         check_refusal(
-            &with_method(json!({ "name": "N", "timeout_ms": 0 })),
+            &with_method(&json!({ "name": "N", "timeout_ms": 0 })),
             "methods[1].timeout_ms` must be at least 1",
         );
-        check_refusal(&with_method(json!({ "name": "N", "message_bytes_max": -1 })), "methods[1]` is not valid");
+        check_refusal(&with_method(&json!({ "name": "N", "message_bytes_max": -1 })), "methods[1]` is not valid");
     }
 
     #[test]
     fn refuses_metadata_that_a_guest_must_not_see() {
-        let with_key = |key: &str| with_method(json!({ "name": "N", "metadata": ["x-a", key] }));
+        let with_key = |key: &str| with_method(&json!({ "name": "N", "metadata": ["x-a", key] }));
         for (key, says) in [
             ("authorization", "credentials never reach a plugin"),
             ("cookie", "credentials"),
@@ -303,7 +303,7 @@ mod tests {
             check_refusal(&with_key(key), "`grpc[0].methods[1].metadata`");
         }
         assert!(parse(&with_key("x_tenant.id-9")).is_ok());
-        check_refusal(&with_method(json!({ "name": "N", "metadata": vec!["a"; 33] })), "has 33 entries, more than 32");
+        check_refusal(&with_method(&json!({ "name": "N", "metadata": vec!["a"; 33] })), "has 33 entries, more than 32");
     }
 
     #[test]

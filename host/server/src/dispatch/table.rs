@@ -270,7 +270,7 @@ impl Target {
             mount_bytes: mounted.mount.len(),
             access: policy.access.clone(),
             limits: (!policy.limits.is_empty()).then(|| policy.limits.clone().into()),
-            timeout: mounted.generation.limits().timeout_of(route, bounds.limits),
+            timeout: mounted.generation.limits().timeout_of(route.timeout, bounds.limits),
             body_bytes_max: wanted.unwrap_or(bounds.body_bytes).min(bounds.body_bytes_max),
             // The manifest's names were checked to be tokens in lower case.
             headers: route.headers.iter().filter_map(|name| name.parse().ok()).collect(),

@@ -156,3 +156,30 @@ async fn a_message_that_cannot_be_sent_is_not_committed() {
     assert_eq!((bench.keyspace.handed_over(), bench.value()), (0, None));
     bench.comes_to_rest().await;
 }
+
+#[tokio::test]
+async fn who_leaves_a_method_no_time_makes_it_neither_slow_nor_failed() {
+    let limits = PluginLimits { timeout: Duration::from_secs(10), ..PluginLimits::default() };
+    let mut keyspace = MemoryKeyspace::start(9);
+    keyspace.readers = Arc::new(tokio::sync::Semaphore::new(0));
+    let bench = Bench::of(&GUEST, SERVICES, InstanceMode::Fresh, keyspace, limits);
+    let call = async |timeout| {
+        let call = GrpcCall { method: ADD, metadata: Vec::new(), message: Vec::new() };
+        let ended = bench.generation.handle_grpc(call, bench.context(timeout), OnAbandon::Finish).await;
+        assert!(matches!(ended, Err(InvokeError::DeadlineExceeded)), "{ended:?}");
+    };
+    for _ in 0..3 {
+        call(Duration::from_millis(10)).await;
+    }
+    let place = bench.generation.place_of_method(ADD);
+    assert_eq!(bench.generation.counters().failures, 0);
+    assert!(!bench.generation.pace.is_heavy(place));
+    tokio::time::pause();
+    for _ in 0..2 {
+        call(Duration::from_secs(6)).await;
+    }
+    tokio::time::resume();
+    assert_eq!(bench.generation.counters().failures, 2);
+    assert!(bench.generation.pace.is_heavy(place));
+    bench.comes_to_rest().await;
+}
