@@ -214,25 +214,27 @@ impl Generation {
         self.handle(call, context, on_abandon)
     }
 
-    async fn handle<E: Exchange>(
+    /// What needs a look at the request comes before the future: one that was borrowed in it stays in it to its end.
+    fn handle<E: Exchange>(
         self: &Arc<Self>,
         request: E,
         call: CallContext,
         on_abandon: OnAbandon,
-    ) -> Result<Result<E::Reply, E::Refusal>, InvokeError> {
-        let place = request.place(self);
-        let hurry = request.hurry(self, call.deadline);
-        let in_turn = call.keyspace.is_some() && self.contention.is_heavy(place);
-        // A call that starts with waiting for its turn needs a permit only then.
-        let admission = if in_turn { None } else { Some(self.admit().await?) };
-        let budget = Budget { deadline: call.deadline, cpu: self.blueprint.limits.cpu };
-        let run = Metered::new(Arc::clone(self).run(admission, request, call), budget);
-        let slow = self.host.slow_lane.handle().clone();
-        let steer = if self.pace.is_heavy(place) { Steered::slow } else { Steered::new };
-        let Measured { result, spent } = steer(run, slow, on_abandon).await;
-        let result = result.map_err(InvokeError::from).flatten();
-        self.note_call(place, result.as_ref().is_err_and(|error| E::is_fault(error, hurry)), spent);
-        result
+    ) -> impl Future<Output = Result<Result<E::Reply, E::Refusal>, InvokeError>> + Send {
+        let (place, hurry) = (request.place(self), request.hurry(self, call.deadline));
+        async move {
+            let in_turn = call.keyspace.is_some() && self.contention.is_heavy(place);
+            // A call that starts with waiting for its turn needs a permit only then.
+            let admission = if in_turn { None } else { Some(self.admit().await?) };
+            let budget = Budget { deadline: call.deadline, cpu: self.blueprint.limits.cpu };
+            let run = Metered::new(Arc::clone(self).run(admission, request, call), budget);
+            let slow = self.host.slow_lane.handle().clone();
+            let steer = if self.pace.is_heavy(place) { Steered::slow } else { Steered::new };
+            let Measured { result, spent } = steer(run, slow, on_abandon).await;
+            let result = result.map_err(InvokeError::from).flatten();
+            self.note_call(place, result.as_ref().is_err_and(|error| E::is_fault(error, hurry)), spent);
+            result
+        }
     }
 
     /// Takes note of a call that ended.
