@@ -5,15 +5,23 @@
 //! `Idempotency-Key`, and for a credential that was not seen for a minute. The path is looked up first, then it is asked
 //! who calls, whether they may, and whether they come too often, so that nobody learns more than they may. The body is
 //! read whole, within the route's bounds, before a permit or an instance is taken: a slow client holds neither.
+//!
+//! A method of gRPC is a [`Target`] like a route, under the same rules. It is called by [`Unary`], over gRPC by
+//! [`crate::grpc`] and in JSON from here.
 
 mod failure;
 pub(crate) mod idempotency;
+mod json;
+mod mounted;
 mod once;
 mod path;
 mod policy;
 mod request;
 mod response;
+mod services;
 mod table;
+mod target;
+mod unary;
 
 use std::sync::Arc;
 
@@ -21,15 +29,22 @@ use axum::response::{IntoResponse, Response};
 use backplane_auth::Principal;
 use backplane_runtime::{Answer, CallContext, InvokeError, OnAbandon, keyspace::Keyspace};
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, header::AUTHORIZATION, request::Parts};
+use http::{Extensions, HeaderMap, Method, Request, header::AUTHORIZATION, request::Parts};
 use hyper::body::{Body as _, Incoming};
 use tokio::time::Instant;
 
-pub use self::policy::{Policy, PolicyError, RoutePolicy};
-pub use self::table::{Bounds, BuildTableError, Mounted, RouteTable, Target};
 pub(crate) use self::{
+    json::has_json,
     request::{is_trace_parent, trace_parent},
     response::check as check_response,
+    unary::{Unary, UnaryEnded},
+};
+pub use self::{
+    mounted::Mounted,
+    policy::{Policy, PolicyError, RoutePolicy},
+    services::GrpcTable,
+    table::{BuildTableError, RouteTable},
+    target::{Bounds, Handler, Target},
 };
 use crate::{
     app::App,
@@ -58,7 +73,7 @@ pub async fn dispatch(app: &App, request: Request<Incoming>) -> ApiResult<Respon
 }
 
 /// Returns who calls. Whoever brings no credential costs a look for the header, and not even one at the clock.
-async fn authenticate(app: &App, headers: &HeaderMap) -> ApiResult<Option<Arc<Principal>>> {
+pub(crate) async fn authenticate(app: &App, headers: &HeaderMap) -> ApiResult<Option<Arc<Principal>>> {
     match headers.contains_key(AUTHORIZATION) {
         true => app.identity.authenticate(headers, app.clock.unix_ms()).await,
         false => Ok(None),
@@ -73,11 +88,11 @@ async fn serve(
     request: Request<Incoming>,
 ) -> ApiResult<Response> {
     let Found { target, params } = found;
-    challenge::require(&target.access, caller.as_deref())?;
-    if let Some(limits) = &target.limits {
-        let address = address_of(request.extensions());
-        limits.iter().try_for_each(|limit| limit.admit(caller.as_deref(), address))?;
-    }
+    admit(&target, caller.as_deref(), request.extensions())?;
+    let route = match target.handler {
+        Handler::Route(route) => route,
+        Handler::Method(_) => return Box::pin(json::answer(app, target, caller, request)).await,
+    };
     let (parts, body) = request.into_parts();
     let repeatable = match target.replies().filter(|_| !parts.method.is_safe()) {
         Some(replies) => idempotency::find_key(&parts.headers)?.map(|key| (Arc::clone(replies), key)),
@@ -89,7 +104,7 @@ async fn serve(
         false => Box::pin(read_body(body, target.body_bytes_max, app.config.http.body_timeout)).await?,
     };
     let deadline = Instant::now() + target.timeout;
-    let call = Call { target, caller, parts, params, body, deadline };
+    let call = Call { target, route, caller, parts, params, body, deadline };
     match repeatable {
         None => {
             let keyspace = call.target.keyspace();
@@ -100,9 +115,21 @@ async fn serve(
     }
 }
 
+/// Lets a caller pass that may call, and does not come too often.
+///
+/// # Errors
+/// As [`challenge::require`], and `too_many_requests`.
+pub(crate) fn admit(target: &Target, caller: Option<&Principal>, extensions: &Extensions) -> ApiResult<()> {
+    challenge::require(&target.access, caller)?;
+    let Some(limits) = &target.limits else { return Ok(()) };
+    let address = address_of(extensions);
+    limits.iter().try_for_each(|limit| limit.admit(caller, address))
+}
+
 /// One request to a plugin, read whole.
 struct Call {
     target: Arc<Target>,
+    route: u32,
     caller: Option<Arc<Principal>>,
     parts: Parts,
     params: Vec<String>,
@@ -113,18 +140,28 @@ struct Call {
 impl Call {
     /// Runs the plugin's handler, and gives the route back for what is to be said about it.
     async fn run(self, keyspace: Option<Arc<dyn Keyspace>>) -> (Arc<Target>, Result<Answer, InvokeError>) {
-        let Self { target, caller, parts, params, body, deadline } = self;
-        let context = CallContext {
-            request_id: parts.extensions.get::<RequestId>().map(ToString::to_string).unwrap_or_default(),
-            principal: caller.map(|caller| Arc::new(request::to_principal(&caller))),
-            trace_parent: trace_parent(&parts.headers),
-            deadline,
-            keyspace,
-        };
+        let Self { target, route, caller, parts, params, body, deadline } = self;
+        let context = context_of(&parts, caller.as_deref(), deadline, keyspace);
         let on_abandon = if parts.method.is_safe() { OnAbandon::Cancel } else { OnAbandon::Finish };
-        let guest_request = request::to_guest(&target, &parts, params, body.into());
+        let guest_request = request::to_guest(&target, route, &parts, params, body.into());
         let ended = target.generation.handle_http(guest_request, context, on_abandon).await;
         (target, ended)
+    }
+}
+
+/// Makes what the guest can learn of a call.
+fn context_of(
+    parts: &Parts,
+    caller: Option<&Principal>,
+    deadline: Instant,
+    keyspace: Option<Arc<dyn Keyspace>>,
+) -> CallContext {
+    CallContext {
+        request_id: parts.extensions.get::<RequestId>().map(ToString::to_string).unwrap_or_default(),
+        principal: caller.map(|caller| Arc::new(request::to_principal(caller))),
+        trace_parent: trace_parent(&parts.headers),
+        deadline,
+        keyspace,
     }
 }
 

@@ -1,17 +1,19 @@
-//! gRPC on the port of HTTP: the host's own services.
+//! gRPC on the port of HTTP: the services of plugins, and the host's own.
 //!
 //! [`surface`](crate::surface) hands over what says `application/grpc`, before anything is routed. From here on a call
 //! goes the way of a request: the method is looked up, then it is asked who calls, whether they may, and whether they
 //! come too often; then its service answers, until the caller's deadline or the method's own. tonic knows the framing
 //! and the messages; connections are the host's own, so that all that bounds them bounds gRPC too.
 //!
-//! The services call what the endpoints of HTTP call, and an [`ApiError`] becomes a status in one place: [`status`].
-//! This module does not know plugins' routes.
+//! The host's services call what the endpoints of HTTP call. What a plugin answers is looked up in the snapshot of routes,
+//! and goes its own way: [`guest`]. An [`ApiError`] becomes a status in one place: [`status`].
 
 mod deadline;
 mod entry;
 mod events;
+mod frame;
 mod guard;
+mod guest;
 mod health;
 mod methods;
 mod pb;
@@ -32,7 +34,10 @@ use tonic_reflection::pb::{
     v1alpha::server_reflection_server::ServerReflectionServer as ReflectionV1Alpha,
 };
 
-pub(crate) use self::entry::{Protocol, is_grpc, protocol_of};
+pub(crate) use self::{
+    entry::{Protocol, is_grpc, protocol_of},
+    status::http_status_of,
+};
 use self::{
     events::Events,
     health::Health,
@@ -48,9 +53,10 @@ const MESSAGE_BYTES_MAX: usize = 4 << 20;
 /// Longest message to or from what anybody may call.
 const SMALL_MESSAGE_BYTES_MAX: usize = 64 << 10;
 
-/// The host's services.
+/// Everything that is called over gRPC.
 pub(crate) struct Grpc {
     app: Arc<App>,
+    /// The host's own.
     services: Router,
 }
 
@@ -71,7 +77,7 @@ impl Grpc {
             .accept_compressed(Gzip)
             .send_compressed(Gzip)
             .max_decoding_message_size(SMALL_MESSAGE_BYTES_MAX);
-        let reflection = Reflection::new(streams);
+        let reflection = Reflection::new(Arc::clone(&app), streams);
         let reflection_v1 = ReflectionV1::new(reflection.clone())
             .accept_compressed(Gzip)
             .send_compressed(Gzip)
@@ -92,6 +98,11 @@ impl Grpc {
 
     /// Answers one call. A failure is an answer without messages, and a status.
     pub(crate) async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Response {
-        guard::answer(&self.app, &self.services, request).await
+        let found = self.app.live.routes().services().find(request.uri().path()).map(Arc::clone);
+        match found {
+            Some(target) => guest::answer(&self.app, target, request).await,
+            // Boxed: a call of a plugin does not carry around what the host's own need.
+            None => Box::pin(guard::answer(&self.app, &self.services, request)).await,
+        }
     }
 }

@@ -25,7 +25,7 @@ pub use self::{
     decision::Decision,
     snapshot::{Draining, FailedFile, LivePlugin, LoadingFile, Snapshot},
     supervisor::Supervisor,
-    view::{PluginState, PluginView, RouteView},
+    view::{MethodView, PluginState, PluginView, RouteView, ServiceView},
 };
 use crate::{dispatch::RouteTable, folder::FileName};
 

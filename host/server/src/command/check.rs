@@ -13,7 +13,7 @@ use std::{
 use anyhow::Context as _;
 use backplane_runtime::{
     ContentHash, Descriptors, LoadError, Manifest, Runtime, RuntimeOptions, Source, describe,
-    manifest::{Access, GrpcService, Schedule, Subscription, Timing, TopicPattern},
+    manifest::{Access, Schedule, Subscription, Timing, TopicPattern},
 };
 use bytes::Bytes;
 use clap::Args;
@@ -25,7 +25,7 @@ use crate::{
     dispatch::Policy,
     events::Declaration,
     limits::host_limits,
-    live::{AttemptError, RouteView, mount_of, settings_of},
+    live::{AttemptError, RouteView, ServiceView, mount_of, settings_of},
     problem::Chain,
     rate_limit::RateLimits,
 };
@@ -70,8 +70,8 @@ pub struct Report {
     pub subscriptions: Vec<Subscription>,
     /// When it runs by the clock.
     pub schedules: Vec<Schedule>,
-    /// gRPC services that it answers, with who may call by its own word.
-    pub grpc: Vec<GrpcService>,
+    /// gRPC services that it answers.
+    pub grpc: Vec<ServiceView>,
     /// Settings that a server's configuration must give.
     pub required_settings: Vec<String>,
     /// Interfaces that it imports.
@@ -126,8 +126,7 @@ fn fill(report: &mut Report, source: Source, config: Option<&Config>) -> anyhow:
     report.publishes.clone_from(&manifest.publishes);
     report.subscriptions.clone_from(&manifest.subscriptions);
     report.schedules.clone_from(&manifest.schedules);
-    report.grpc.clone_from(&manifest.grpc);
-    if let Err(error) = report.list_routes(&manifest, config) {
+    if let Err(error) = report.list_routes(&manifest, described.descriptors.as_deref(), config) {
         return Ok(Err(error));
     }
     if let Err(error) = Declaration::of(&manifest) {
@@ -188,7 +187,12 @@ impl Report {
 
 impl Report {
     /// Fills in what the plugin answers, for whom, as far as the operator's word is known.
-    fn list_routes(&mut self, manifest: &Manifest, config: Option<&Config>) -> Result<(), AttemptError> {
+    fn list_routes(
+        &mut self,
+        manifest: &Manifest,
+        descriptors: Option<&Descriptors>,
+        config: Option<&Config>,
+    ) -> Result<(), AttemptError> {
         let (plugin, limits) = match config {
             Some(config) => (config.plugin.get(&manifest.name), RateLimits::new(config)),
             None => (None, RateLimits::default()),
@@ -197,7 +201,9 @@ impl Report {
             return Err(AttemptError::Disabled(manifest.name.clone()));
         }
         let policy = Policy::join(manifest, plugin, &limits)?;
-        self.routes = RouteView::list(&mount_of(&manifest.name, plugin), manifest, &policy);
+        let mount = mount_of(&manifest.name, plugin);
+        self.routes = RouteView::list(&mount, manifest, &policy);
+        self.grpc = ServiceView::list(Some(&mount), manifest, &policy, descriptors);
         Ok(())
     }
 }
@@ -242,7 +248,7 @@ impl fmt::Display for Report {
         for Schedule { handler, timing, .. } in &self.schedules {
             writeln!(f, "  runs      {handler} {}", when(timing))?;
         }
-        for GrpcService { service, methods } in &self.grpc {
+        for ServiceView { service, methods } in &self.grpc {
             for method in methods {
                 writeln!(f, "  grpc      {service}/{}, {}", method.name, who(&method.access))?;
             }

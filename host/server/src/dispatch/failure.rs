@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use backplane_runtime::{InvokeError, Problem, keyspace::CommitError};
 
-use super::{Target, response::ResponseFault};
+use super::{Target, json::PrintError, response::ResponseFault};
 use crate::{
     identity::challenge,
     problem::{ApiError, codes},
@@ -115,6 +115,12 @@ pub(super) fn invalid_response(target: &Target, fault: ResponseFault) -> ApiErro
     ApiError::new(codes::PLUGIN_INVALID_RESPONSE, INVALID).with_source(in_place(target, Vec::new(), fault))
 }
 
+/// Turns a message that cannot be said in JSON into the client's error.
+pub(super) fn invalid_message(target: &Target, fault: PrintError) -> ApiError {
+    let detail = "the plugin's answer is no message of this method, or too long to be said in JSON";
+    ApiError::new(codes::PLUGIN_INVALID_RESPONSE, detail).with_source(in_place(target, Vec::new(), fault))
+}
+
 /// Turns a guest's own problem into the client's error, within the contract's bounds.
 pub(super) fn from_problem(mut problem: Problem) -> ApiError {
     let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
@@ -126,11 +132,10 @@ pub(super) fn from_problem(mut problem: Problem) -> ApiError {
 
 fn in_place<E: std::error::Error + 'static>(target: &Target, backtrace: Vec<String>, source: E) -> CallFailed<E> {
     let manifest = target.generation.manifest();
-    let route = usize::try_from(target.route).ok().and_then(|route| manifest.routes.get(route));
     CallFailed {
         plugin: manifest.name.to_string(),
         version: manifest.version.to_string(),
-        handler: route.map(|route| route.handler.clone()).unwrap_or_default(),
+        handler: target.function().to_owned(),
         backtrace,
         source,
     }

@@ -1,4 +1,4 @@
-//! Who may call each route of a plugin, and how often: what the plugin says joined with what the operator says.
+//! Who may call each route and method of a plugin, and how often: what the plugin says joined with what the operator says.
 //!
 //! A [`Policy`] that exists asks of every caller all that both ask. Where the operator would let in somebody whom the
 //! plugin keeps out, or says something about a route that the plugin does not have, there is none: a slip in a line that
@@ -6,6 +6,8 @@
 //!
 //! A line about `POST` holds for requests with that method, also where the plugin has one route for every method: such
 //! a route has one policy for each method that a line names, and one for the rest.
+//!
+//! A method of gRPC is `POST /package.Service/Method` here, whichever way it is called: every line about that is about it.
 
 #[cfg(test)]
 mod tests;
@@ -13,8 +15,9 @@ mod tests;
 use std::{collections::HashSet, sync::Arc};
 
 use backplane_auth::{Access, InvalidName, Names, TightenError};
-use backplane_runtime::manifest::{self, Manifest, Method, PathPattern, Route};
+use backplane_runtime::manifest::{self, GrpcMethod, GrpcService, Manifest, Method, PathPattern, Route};
 
+use super::services::path_of;
 use crate::{
     config::{AccessRule, Place, PluginConfig, RouteSelector},
     rate_limit::{PluginLimits, RateLimit, RateLimits},
@@ -28,9 +31,11 @@ const LISTED_MAX: usize = 10;
 pub struct Policy {
     /// By the route's position in the manifest; for each at least one.
     routes: Vec<Vec<RoutePolicy>>,
+    /// By the position of a method of gRPC among all that are in the manifest.
+    methods: Vec<RoutePolicy>,
 }
 
-/// Who may call one route, and how often.
+/// Who may call one route or method, and how often.
 #[derive(Debug, Clone)]
 pub struct RoutePolicy {
     /// The route's own method, or one that a line names and a route for every method answers.
@@ -112,33 +117,65 @@ impl Policy {
     /// When a line asks for less than the plugin, contradicts another one, or is about no route.
     pub fn join(manifest: &Manifest, config: Option<&PluginConfig>, limits: &RateLimits) -> Result<Self, PolicyError> {
         let operator = Operator::new(config, limits.of_plugin(&manifest.name), limits.server.as_ref());
-        let answers = operator.answers(manifest);
-        for line in operator.lines() {
-            if !answers.iter().any(|answers| answers.methods.iter().any(|method| line.is_about(answers, *method))) {
-                return Err(PolicyError::NoRoute {
-                    line: line.place.to_string(),
-                    hint: hint(&line.place.key, manifest),
-                });
-            }
+        let routes = operator.answers(manifest);
+        let grpc: Vec<_> =
+            manifest.grpc_methods().map(|(_, service, method)| Answers::of_grpc(service, method)).collect();
+        let is_used = |line: &Line<'_>| {
+            let mut answers = routes.iter().chain(&grpc);
+            answers.any(|answers| answers.methods.iter().any(|method| line.is_about(answers, *method)))
+        };
+        if let Some(line) = operator.lines().find(|line| !is_used(line)) {
+            let hint = hint(&line.place.key, routes.iter().chain(&grpc));
+            return Err(PolicyError::NoRoute { line: line.place.to_string(), hint });
         }
-        let routes = answers.iter().map(|answers| {
+        let routes = routes.iter().map(|answers| {
             let methods = answers.methods.iter();
             methods.map(|method| operator.policy_of(answers, *method)).collect()
         });
-        Ok(Self { routes: routes.collect::<Result<_, _>>()? })
+        let methods = grpc.iter().map(|answers| operator.policy_of(answers, answers.method));
+        Ok(Self { routes: routes.collect::<Result<_, _>>()?, methods: methods.collect::<Result<_, _>>()? })
     }
 
     /// Returns what holds for the route at this position of the manifest, for each method that has a word of its own.
     pub fn of_route(&self, index: usize) -> &[RoutePolicy] {
         self.routes.get(index).map(Vec::as_slice).unwrap_or_default()
     }
+
+    /// Returns what holds for the method of gRPC at this position.
+    pub fn of_method(&self, index: u32) -> Option<&RoutePolicy> {
+        self.methods.get(usize::try_from(index).ok()?)
+    }
 }
 
-/// A route, and the methods that have a word of their own there.
+/// A route or a method of gRPC, and the methods of HTTP that have a word of their own there.
 struct Answers<'a> {
-    route: &'a Route,
+    method: Method,
+    path: String,
     shape: String,
+    /// What the plugin asks for.
+    access: &'a manifest::Access,
     methods: Vec<Method>,
+    is_grpc: bool,
+}
+
+impl<'a> Answers<'a> {
+    fn of_route(route: &'a Route) -> Self {
+        let (method, methods) = (route.method, vec![route.method]);
+        let (path, shape) = (route.path.to_string(), route.path.shape());
+        Self { method, path, shape, access: &route.access, methods, is_grpc: false }
+    }
+
+    fn of_grpc(service: &GrpcService, method: &'a GrpcMethod) -> Self {
+        // Names have no braces: the path is its own shape.
+        let path = path_of(&service.service, &method.name);
+        let (shape, methods) = (path.clone(), vec![Method::Post]);
+        Self { method: Method::Post, path, shape, access: &method.access, methods, is_grpc: true }
+    }
+
+    /// Returns what it is called in a message.
+    fn label(&self) -> String {
+        if self.is_grpc { self.path.clone() } else { format!("{} {}", self.method.as_str(), self.path) }
+    }
 }
 
 /// What a line is about.
@@ -157,7 +194,7 @@ impl<'a> Line<'a> {
     fn is_about(&self, answers: &Answers<'_>, method: Method) -> bool {
         let is_of_method = match self.method {
             None => true,
-            Some(Method::Any) => answers.route.method == Method::Any,
+            Some(Method::Any) => answers.method == Method::Any,
             // RFC 9110, section 9.3.2: HEAD is GET without the content.
             Some(Method::Get) => matches!(method, Method::Get | Method::Head),
             Some(named) => named == method,
@@ -201,10 +238,9 @@ impl<'a> Operator<'a> {
     /// Returns for each route its method, and for one that answers every method those of them that a line names and no
     /// other route of the same path answers.
     fn answers<'m>(&self, manifest: &'m Manifest) -> Vec<Answers<'m>> {
-        let answers = |route: &'m Route| Answers { route, shape: route.path.shape(), methods: vec![route.method] };
-        let mut all: Vec<_> = manifest.routes.iter().map(answers).collect();
-        let taken: HashSet<_> = all.iter().map(|answers| (answers.route.method, answers.shape.clone())).collect();
-        for answers in all.iter_mut().filter(|answers| answers.route.method == Method::Any) {
+        let mut all: Vec<_> = manifest.routes.iter().map(Answers::of_route).collect();
+        let taken: HashSet<_> = all.iter().map(|answers| (answers.method, answers.shape.clone())).collect();
+        for answers in all.iter_mut().filter(|answers| answers.method == Method::Any) {
             for method in self.lines().filter(|line| line.is_at(&answers.shape)).filter_map(|line| line.method) {
                 if !answers.methods.contains(&method) && !taken.contains(&(method, answers.shape.clone())) {
                     answers.methods.push(method);
@@ -216,8 +252,8 @@ impl<'a> Operator<'a> {
 
     fn policy_of(&self, answers: &Answers<'_>, method: Method) -> Result<RoutePolicy, PolicyError> {
         let rules = self.rules.iter().filter(|(line, _)| line.is_about(answers, method));
-        let access = access_of(&answers.route.access)?;
-        let access = join_access(answers.route, &access, rules.map(|(_, rule)| *rule))?;
+        let access = access_of(answers.access)?;
+        let access = join_access(answers, &access, rules.map(|(_, rule)| *rule))?;
         let limits = self.limits.iter().filter(|(line, _)| line.is_about(answers, method));
         let narrow = limits.filter_map(|(_, limit)| *limit);
         let limits = narrow.chain(self.wide.iter().copied()).cloned().collect();
@@ -236,9 +272,9 @@ fn access_of(access: &manifest::Access) -> Result<Access, InvalidName> {
     }
 }
 
-/// Joins what a plugin asks for at `route` with every line about it.
+/// Joins what a plugin asks for somewhere with every line about it.
 fn join_access<'a>(
-    route: &Route,
+    route: &Answers<'_>,
     plugin: &Access,
     rules: impl Iterator<Item = &'a AccessRule>,
 ) -> Result<Access, PolicyError> {
@@ -254,12 +290,12 @@ fn join_access<'a>(
     for (rule, access) in others {
         if rule.requires == Access::Public && joined != Access::Public {
             let (line, other) = (written(rule), strictest.place.to_string());
-            return Err(PolicyError::Reopens { line, route: label(route), other });
+            return Err(PolicyError::Reopens { line, route: route.label(), other });
         }
         joined = access.tighten(&joined).map_err(|_error| PolicyError::Contradicts {
             line: strictest.place.to_string(),
             other: rule.place.to_string(),
-            route: label(route),
+            route: route.label(),
         })?;
     }
     Ok(joined)
@@ -274,8 +310,8 @@ fn breadth(access: &Access) -> usize {
     }
 }
 
-fn refuse(rule: &AccessRule, route: &Route, error: TightenError) -> PolicyError {
-    let (line, route) = (written(rule), label(route));
+fn refuse(rule: &AccessRule, route: &Answers<'_>, error: TightenError) -> PolicyError {
+    let (line, route) = (written(rule), route.label());
     match error {
         TightenError::Public => PolicyError::Opens { line, route },
         TightenError::Role { role, allowed } => PolicyError::LetsIn { line, route, role, allowed },
@@ -286,16 +322,12 @@ fn written(rule: &AccessRule) -> String {
     format!("{} = {}", rule.place, rule.written)
 }
 
-fn label(route: &Route) -> String {
-    format!("{} {}", route.method.as_str(), route.path)
-}
-
 /// Returns what a key was probably meant for.
-fn hint(key: &str, manifest: &Manifest) -> String {
+fn hint<'a>(key: &str, routes: impl Iterator<Item = &'a Answers<'a>> + Clone) -> String {
     let is_path = key.starts_with('/');
-    let forms = manifest.routes.iter().map(|route| if is_path { route.path.to_string() } else { label(route) });
+    let forms = routes.clone().map(|route| if is_path { route.path.clone() } else { route.label() });
     let near = forms.map(|form| (strsim::damerau_levenshtein(key, &form), form)).min();
-    let labels: Vec<_> = manifest.routes.iter().map(label).collect();
+    let labels: Vec<_> = routes.map(Answers::label).collect();
     match (near.filter(|(distance, _)| *distance <= key.len() / 3), labels.len()) {
         (Some((_, near)), _) => format!("did you mean {near:?}?"),
         (None, 0) => "it has none".to_owned(),

@@ -30,14 +30,14 @@ pub(crate) fn is_trace_parent(text: &str) -> bool {
 }
 
 /// Makes the guest's request.
-pub(super) fn to_guest(target: &Target, parts: &Parts, params: Vec<String>, body: Vec<u8>) -> GuestRequest {
+pub(super) fn to_guest(target: &Target, route: u32, parts: &Parts, params: Vec<String>, body: Vec<u8>) -> GuestRequest {
     let path = parts.uri.path().get(target.mount_bytes..).filter(|path| !path.is_empty()).unwrap_or("/");
     let mut headers = Vec::new();
     for name in [&CONTENT_TYPE].into_iter().chain(target.headers.iter().filter(|name| **name != CONTENT_TYPE)) {
         headers.extend(parts.headers.get_all(name).iter().filter_map(|value| line(name, value)));
     }
     GuestRequest {
-        route: target.route,
+        route,
         method: parts.method.as_str().to_owned(),
         path: path.to_owned(),
         query: parts.uri.query().map(str::to_owned),
@@ -45,6 +45,12 @@ pub(super) fn to_guest(target: &Target, parts: &Parts, params: Vec<String>, body
         headers,
         body,
     }
+}
+
+/// Returns the metadata that a method receives.
+pub(super) fn metadata_of(target: &Target, headers: &HeaderMap) -> Vec<(String, String)> {
+    let lines = |name| headers.get_all(name).iter().filter_map(move |value| line(name, value));
+    target.headers.iter().flat_map(lines).collect()
 }
 
 /// Makes the guest's principal: who calls, and nothing that could be used as a credential. The claims were made ready when

@@ -3,132 +3,19 @@
 //! A change of the live plugins builds a new table on the side; a table that would hold two answers for one
 //! request is not built. Paths are matched as the client sent them, and parameters are decoded afterwards, so
 //! an encoded slash never makes a segment.
+//!
+//! A method of gRPC is a route too, for requests in JSON; a route of the plugin's own at its path comes first.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc};
 
-use backplane_auth::Access;
-use backplane_runtime::{
-    Generation, HostLimits,
-    keyspace::Keyspace,
-    manifest::{Method as RouteMethod, PathPattern, Route, Segment, Transaction},
-};
-use backplane_store::StoreError;
-use http::{HeaderName, Method};
+use backplane_runtime::manifest::{Method as RouteMethod, PathPattern, Segment};
+use http::Method;
 
-use super::{Found, Policy, RoutePolicy, join_methods, path};
+use super::{Bounds, Found, GrpcTable, Mounted, Target, join_methods, path};
 use crate::{
-    adapters::PluginState,
     config::RESERVED_SEGMENTS,
-    events::Declaration,
     problem::{ApiError, ApiResult},
-    rate_limit::RateLimit,
 };
-
-/// A generation and the path under which it answers.
-#[derive(Debug, Clone)]
-pub struct Mounted {
-    /// Starts with `/`, does not end with one, or is empty for the root.
-    pub mount: String,
-    /// The generation.
-    pub generation: Arc<Generation>,
-    /// What it keeps.
-    pub state: Arc<PluginState>,
-    /// Whether the component can use what it keeps, or publish.
-    pub imports_state: bool,
-    /// Who may call its routes, and how often.
-    pub policy: Arc<Policy>,
-    /// Which events it handles, and when it runs.
-    pub declaration: Arc<Declaration>,
-}
-
-impl Mounted {
-    /// Opens the plugin's state if a handler of it can use that. Blocks.
-    ///
-    /// # Errors
-    /// When the store cannot be written; such routes answer `state_unavailable` until it can, and events wait.
-    pub fn open_state(&self) -> Result<(), StoreError> {
-        if self.waits_for_state() { self.state.open() } else { Ok(()) }
-    }
-
-    /// Returns whether a handler of it can use the plugin's state, and that is not open.
-    pub fn waits_for_state(&self) -> bool {
-        let uses = |route: &Route| StateUse::of(route, self.imports_state).is_some();
-        // What came of an event, or of a run, is committed in any case.
-        let is_used = !self.declaration.is_empty() || self.generation.manifest().routes.iter().any(uses);
-        is_used && !self.state.is_open()
-    }
-}
-
-/// What a route does with its plugin's state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct StateUse {
-    /// Its calls read, or write and publish too.
-    calls: bool,
-    /// Its answers are kept for repeated requests.
-    replies: bool,
-}
-
-impl StateUse {
-    fn of(route: &Route, imports_state: bool) -> Option<Self> {
-        let (calls, replies) = match route.transaction {
-            Transaction::None => return None,
-            Transaction::Read => (imports_state, false),
-            Transaction::Write => (imports_state, true),
-        };
-        (calls || replies).then_some(Self { calls, replies })
-    }
-}
-
-/// One route, with all that a call needs.
-#[derive(Debug)]
-pub struct Target {
-    /// Who answers.
-    pub generation: Arc<Generation>,
-    /// The route's position in the manifest.
-    pub route: u32,
-    /// Its whole path with its parameters, for messages.
-    pub path: String,
-    /// Length of the mount in the request's path.
-    pub mount_bytes: usize,
-    /// Who may call: what the plugin asks for and what the operator asks for.
-    pub access: Access,
-    /// How often callers may come, the narrowest first; nothing where the operator says nothing.
-    pub limits: Option<Box<[Arc<RateLimit>]>>,
-    /// Wall time of one call.
-    pub timeout: Duration,
-    /// Longest accepted body.
-    pub body_bytes_max: usize,
-    /// Headers that the guest receives.
-    pub headers: Vec<HeaderName>,
-    /// Method and path as the manifest has them: what a kept answer is found by, wherever the plugin is mounted.
-    pub name: String,
-    /// The plugin's state, and what the route does with it.
-    state: Option<(Arc<PluginState>, StateUse)>,
-}
-
-impl Target {
-    /// Returns what a call can read and write; nothing where the component does not import it.
-    pub fn keyspace(&self) -> Option<Arc<dyn Keyspace>> {
-        let (state, _) = self.state.as_ref().filter(|(_, uses)| uses.calls)?;
-        Some(Arc::<PluginState>::clone(state))
-    }
-
-    /// Returns where the route's answers are kept for repeated requests, if it writes.
-    pub fn replies(&self) -> Option<&Arc<PluginState>> {
-        self.state.as_ref().filter(|(_, uses)| uses.replies).map(|(state, _)| state)
-    }
-}
-
-/// What holds for every route of every plugin.
-#[derive(Debug, Clone, Copy)]
-pub struct Bounds<'a> {
-    /// Of plugins.
-    pub limits: &'a HostLimits,
-    /// Longest body of a route that asks for nothing.
-    pub body_bytes: usize,
-    /// Longest body that a route may ask for.
-    pub body_bytes_max: usize,
-}
 
 /// Why a plugin's routes cannot be added.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -153,12 +40,23 @@ pub enum BuildTableError {
         /// Who has it.
         other: String,
     },
+    /// Another plugin already answers a service.
+    #[error("plugin `{plugin}` serves `{service}`, which `{other}` already serves: remove one of the two plugins")]
+    ServiceTaken {
+        /// Who claims it.
+        plugin: String,
+        /// Its full name.
+        service: String,
+        /// Who has it.
+        other: String,
+    },
 }
 
 /// An immutable table of routes.
 #[derive(Debug, Default)]
 pub struct RouteTable {
     router: matchit::Router<Entry>,
+    services: GrpcTable,
 }
 
 /// What one path answers.
@@ -174,7 +72,7 @@ impl RouteTable {
     /// Builds the table of `plugins`, in this order: where two claim one path, the later one is refused.
     ///
     /// # Errors
-    /// When a path is reserved or taken.
+    /// When a path is reserved or taken, or a service is.
     pub fn build<'a>(
         plugins: impl IntoIterator<Item = &'a Mounted>,
         bounds: Bounds<'_>,
@@ -185,11 +83,14 @@ impl RouteTable {
             let routes = &mounted.generation.manifest().routes;
             for (index, route) in routes.iter().enumerate() {
                 for policy in mounted.policy.of_route(index) {
-                    let target = Arc::new(Target::new(mounted, index, route, policy, bounds));
+                    let target = Arc::new(Target::of_route(mounted, index, route, policy, bounds));
                     for (pattern, empty_rest) in patterns(&mounted.mount, &route.path) {
                         add(&mut entries, pattern, empty_rest, policy.method, &target)?;
                     }
                 }
+            }
+            for (path, target) in table.services.add(mounted, bounds)? {
+                add(&mut entries, path, false, RouteMethod::Post, &target)?;
             }
         }
         for (pattern, entry) in entries {
@@ -229,6 +130,11 @@ impl RouteTable {
         }
         Ok(Found { target: Arc::clone(target), params })
     }
+
+    /// Returns the methods of gRPC.
+    pub fn services(&self) -> &GrpcTable {
+        &self.services
+    }
 }
 
 impl Entry {
@@ -260,26 +166,6 @@ impl Entry {
     }
 }
 
-impl Target {
-    fn new(mounted: &Mounted, index: usize, route: &Route, policy: &RoutePolicy, bounds: Bounds<'_>) -> Self {
-        let wanted = route.body_bytes_max.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
-        Self {
-            generation: Arc::clone(&mounted.generation),
-            route: u32::try_from(index).unwrap_or(u32::MAX),
-            path: format!("{}{}", mounted.mount, route.path),
-            mount_bytes: mounted.mount.len(),
-            access: policy.access.clone(),
-            limits: (!policy.limits.is_empty()).then(|| policy.limits.clone().into()),
-            timeout: mounted.generation.limits().timeout_of(route.timeout, bounds.limits),
-            body_bytes_max: wanted.unwrap_or(bounds.body_bytes).min(bounds.body_bytes_max),
-            // The manifest's names were checked to be tokens in lower case.
-            headers: route.headers.iter().filter_map(|name| name.parse().ok()).collect(),
-            name: format!("{} {}", route.method.as_str(), route.path),
-            state: StateUse::of(route, mounted.imports_state).map(|uses| (Arc::clone(&mounted.state), uses)),
-        }
-    }
-}
-
 fn add(
     entries: &mut BTreeMap<String, Entry>,
     pattern: String,
@@ -308,6 +194,7 @@ fn add(
         }
     }
     match method_of(method) {
+        Some(method) if entry.methods.iter().any(|(own, _)| *own == method) => {}
         Some(method) => entry.methods.push((method, Arc::clone(target))),
         None => entry.any = Some(Arc::clone(target)),
     }
@@ -366,22 +253,6 @@ mod tests {
     fn a_mount_answers_with_and_without_its_slash() {
         assert_eq!(patterns("/m", &path("/")), [("/m".to_owned(), false), ("/m/".to_owned(), false)]);
         assert_eq!(patterns("", &path("/")), [("/".to_owned(), false)]);
-    }
-
-    #[test]
-    fn state_goes_to_routes_that_use_it() {
-        let uses = |method: &str, transaction: &str, imports_state| {
-            let json = format!(
-                r#"{{"api":"1.0","name":"a","version":"0.0.1","routes":[{{"method":"{method}","path":"/"{transaction}}}]}}"#
-            );
-            let manifest = Manifest::from_json(json.as_bytes()).expect("valid").manifest;
-            StateUse::of(&manifest.routes[0], imports_state).map(|uses| (uses.calls, uses.replies))
-        };
-        assert_eq!(uses("GET", "", true), Some((true, false)));
-        assert_eq!(uses("GET", "", false), None);
-        assert_eq!(uses("POST", "", true), Some((true, true)));
-        assert_eq!(uses("POST", "", false), Some((false, true)));
-        assert_eq!(uses("POST", r#","transaction":"none""#, true), None);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! `grpc.health.v1`: whether calls should be sent here.
 //!
-//! The server as a whole, and its own services, follow `/readyz`. A plugin has a health of its own under its name: it
-//! serves while it is live. Anybody may ask, as anybody may ask `/readyz`.
+//! The server as a whole, and its own services, follow `/readyz`. A plugin has a health of its own under its name, and
+//! under those of its services: it serves while it is live. Anybody may ask, as anybody may ask `/readyz`.
 
 use std::{sync::Arc, time::Duration};
 
@@ -88,6 +88,7 @@ async fn status_of(app: &Arc<App>, service: &str) -> Option<ServingStatus> {
     let serves = match service {
         "" => true,
         _ if host_services().iter().any(|own| own == service) => true,
+        _ if app.live.routes().services().of_service(service).is_some() => true,
         _ => match app.live.snapshot().view(service)?.state {
             PluginState::Live => true,
             PluginState::Failed | PluginState::Loading | PluginState::Draining => false,

@@ -1,22 +1,28 @@
 //! `grpc.reflection`, v1 and v1alpha: which services there are, and what their messages look like.
 //!
+//! Each question is answered with what is live at that moment: the host's own, and what plugins brought.
+//!
 //! Both versions say the same in messages that are the same on the wire, so they share all but their types. Anybody may
 //! ask: the shape of a service is no secret, what it answers is.
 
 mod index;
 
-use std::{sync::LazyLock, time::Duration};
+use std::{
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use prost_reflect::{DescriptorError, DescriptorPool};
 use tokio::time::timeout;
 use tonic::{Request, Response, Status, Streaming};
 use tonic_reflection::pb::{v1, v1alpha};
 
-use self::index::{Answer, Asked, answer};
+use self::index::{Answer, Asked, Index};
 use super::{
     pb,
     streams::{Messages, Streams},
 };
+use crate::app::App;
 
 /// How long a stream may stay without a question.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
@@ -52,13 +58,26 @@ pub(super) fn host_services() -> &'static [String] {
 /// The service, in both versions.
 #[derive(Clone)]
 pub(super) struct Reflection {
+    app: Arc<App>,
     streams: Streams,
 }
 
 impl Reflection {
-    pub(super) fn new(streams: Streams) -> Self {
-        Self { streams }
+    pub(super) fn new(app: Arc<App>, streams: Streams) -> Self {
+        Self { app, streams }
     }
+}
+
+/// Answers a question with what is live now.
+fn answer(app: &App, asked: Asked<'_>) -> Answer {
+    let routes = app.live.routes();
+    let mut index = Index::new(host_pool(), host_services());
+    for (service, generation) in routes.services().services() {
+        if let Some(descriptors) = generation.descriptors() {
+            index.add(service, descriptors.pool());
+        }
+    }
+    index.answer(asked)
 }
 
 /// Implements one version of the service, whose messages are in `$messages`.
@@ -73,11 +92,11 @@ macro_rules! implement {
                 request: Request<Streaming<$messages::ServerReflectionRequest>>,
             ) -> Result<Response<Self::ServerReflectionInfoStream>, Status> {
                 let (sender, messages) = self.streams.open()?;
-                let mut questions = request.into_inner();
+                let (app, mut questions) = (Arc::clone(&self.app), request.into_inner());
                 tokio::spawn(async move {
                     for _ in 0..QUESTIONS_MAX {
                         let Ok(Ok(Some(question))) = timeout(IDLE_TIMEOUT, questions.message()).await else { return };
-                        if sender.send(question.into_reply()).await.is_err() {
+                        if sender.send(question.into_reply(&app)).await.is_err() {
                             return;
                         }
                     }
@@ -89,7 +108,7 @@ macro_rules! implement {
         impl Question for $messages::ServerReflectionRequest {
             type Reply = $messages::ServerReflectionResponse;
 
-            fn into_reply(self) -> Self::Reply {
+            fn into_reply(self, app: &App) -> Self::Reply {
                 use $messages::{
                     server_reflection_request::MessageRequest as Request,
                     server_reflection_response::MessageResponse as Response,
@@ -104,7 +123,7 @@ macro_rules! implement {
                     Some(Request::AllExtensionNumbersOfType(name)) => Asked::ExtensionNumbers(name),
                     Some(Request::ListServices(_)) => Asked::Services,
                 };
-                let message = match answer(&[host_pool()], asked) {
+                let message = match answer(app, asked) {
                     Answer::Files(file_descriptor_proto) => {
                         Response::FileDescriptorResponse($messages::FileDescriptorResponse { file_descriptor_proto })
                     }
@@ -136,7 +155,7 @@ trait Question {
     type Reply;
 
     /// Answers it; it stands in its answer.
-    fn into_reply(self) -> Self::Reply;
+    fn into_reply(self, app: &App) -> Self::Reply;
 }
 
 implement!(v1);

@@ -6,6 +6,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
+use backplane_runtime::PluginName;
 use http::StatusCode;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
@@ -41,6 +42,33 @@ fn code_of(status: StatusCode, code: &str) -> Code {
         400..=499 => Code::FailedPrecondition,
         _ => Code::Internal,
     }
+}
+
+/// Returns the status of HTTP of a status that a plugin chose, for who called in JSON.
+pub(crate) fn http_status_of(code: u32) -> u16 {
+    match i32::try_from(code).map_or(Code::Unknown, Code::from_i32) {
+        Code::InvalidArgument | Code::FailedPrecondition | Code::OutOfRange => 400,
+        Code::Unauthenticated => 401,
+        Code::PermissionDenied => 403,
+        Code::NotFound => 404,
+        Code::AlreadyExists | Code::Aborted => 409,
+        Code::ResourceExhausted => 429,
+        // No standard has it; everybody who translates between the two does.
+        Code::Cancelled => 499,
+        Code::Unimplemented => 501,
+        Code::Unavailable => 503,
+        Code::DeadlineExceeded => 504,
+        Code::Ok | Code::Unknown | Code::Internal | Code::DataLoss => 500,
+    }
+}
+
+/// Makes the status that a plugin answered with.
+pub(super) fn of_plugin(plugin: &PluginName, code: u32, reason: String, message: &str) -> Status {
+    let code = i32::try_from(code).map_or(Code::Unknown, Code::from_i32);
+    // An answer that went well would need a message.
+    let code = if code == Code::Ok { Code::Unknown } else { code };
+    let details = ErrorDetails::with_error_info(reason, format!("plugins/{plugin}"), HashMap::new());
+    Status::with_error_details(code, shortened(message), details)
 }
 
 impl From<ApiError> for Status {
@@ -132,6 +160,32 @@ mod tests {
             seen.1 += 1;
         }
         assert!(seen.0 == by_code.len() && seen.1 > 10, "{seen:?}");
+    }
+
+    #[test]
+    fn the_table_for_json_is_the_documented_one() {
+        let documented = documented("### In JSON");
+        for code in 1..=16 {
+            let name = name_of(Code::from_i32(code));
+            let expected = u32::try_from(code).ok().map(|code| http_status_of(code).to_string());
+            assert_eq!(documented.get(&name), expected.as_ref(), "{name}");
+        }
+        assert_eq!(documented.len(), 16);
+        assert_eq!((http_status_of(0), http_status_of(17), http_status_of(u32::MAX)), (500, 500, 500));
+    }
+
+    #[test]
+    fn a_plugins_status_is_told_as_it_is_and_is_no_success() {
+        let plugin = PluginName::new("orders").expect("a name");
+        let told = |code| of_plugin(&plugin, code, "sold_out".to_owned(), "none are left");
+        let status = told(9);
+        assert_eq!((status.code(), status.message()), (Code::FailedPrecondition, "none are left"));
+        let details = status.get_error_details();
+        let info = details.error_info().map(|info| (info.reason.as_str(), info.domain.as_str()));
+        assert_eq!(info, Some(("sold_out", "plugins/orders")));
+        for code in [0, 2, 17, u32::MAX] {
+            assert_eq!(told(code).code(), Code::Unknown, "{code}");
+        }
     }
 
     #[test]

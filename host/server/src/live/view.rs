@@ -1,5 +1,9 @@
 //! Plugins as an operator sees them.
 
+mod service;
+
+use std::sync::Arc;
+
 use backplane_auth::{Access, Names};
 use backplane_runtime::{
     Generation, Manifest,
@@ -7,6 +11,7 @@ use backplane_runtime::{
 };
 use serde::Serialize;
 
+pub use self::service::{MethodView, ServiceView};
 use super::{Draining, FailedFile, LivePlugin, LoadingFile, Snapshot};
 use crate::{
     dispatch::{Policy, RoutePolicy},
@@ -52,6 +57,8 @@ pub struct PluginView {
     pub instance: Option<InstanceMode>,
     /// What it answers.
     pub routes: Vec<RouteView>,
+    /// What it answers over gRPC.
+    pub grpc: Vec<ServiceView>,
     /// Topics that it may publish.
     pub publishes: Vec<TopicPattern>,
     /// Events that it handles.
@@ -135,6 +142,7 @@ impl PluginView {
             mount: mount.map(|mount| if mount.is_empty() { "/".to_owned() } else { mount.to_owned() }),
             instance: Some(generation.mode()),
             routes: RouteView::list(mount.unwrap_or_default(), manifest, policy),
+            grpc: ServiceView::list(mount, manifest, policy, generation.descriptors().map(Arc::as_ref)),
             publishes: manifest.publishes.clone(),
             subscriptions: manifest.subscriptions.clone(),
             schedules: manifest.schedules.clone(),
@@ -175,6 +183,7 @@ impl PluginView {
             mount: None,
             instance: None,
             routes: Vec::new(),
+            grpc: Vec::new(),
             publishes: Vec::new(),
             subscriptions: Vec::new(),
             schedules: Vec::new(),

@@ -71,6 +71,7 @@ codes! {
     PLUGIN_INVALID_RESPONSE = "plugin_invalid_response", INTERNAL_SERVER_ERROR, "The plugin's response is not valid";
     PLUGIN_OUT_OF_MEMORY = "plugin_out_of_memory", INTERNAL_SERVER_ERROR, "The plugin reached its memory limit";
     UNKNOWN_METHOD = "unknown_method", NOT_IMPLEMENTED, "No such method";
+    UNSUPPORTED_ENCODING = "unsupported_encoding", NOT_IMPLEMENTED, "Compression not supported";
     PLUGIN_BUSY = "plugin_busy", SERVICE_UNAVAILABLE, "The plugin has no free place";
     STATE_UNAVAILABLE = "state_unavailable", SERVICE_UNAVAILABLE, "The plugin's state cannot be read or written";
     STORE_BUSY = "store_busy", SERVICE_UNAVAILABLE, "Too many writes are waiting";

@@ -175,7 +175,8 @@ fn what_is_joined_is_never_weaker_than_the_plugin_or_any_line() {
     all.extend(sets.iter().flat_map(|roles| sets.iter().map(|scopes| signed_in(roles, scopes))));
     let mut callers = vec![None];
     callers.extend(sets.iter().flat_map(|roles| sets.iter().map(|scopes| Some(caller(roles, scopes)))));
-    let route = &manifest(r#"{"method":"GET","path":"/"}"#).routes[0];
+    let manifest = manifest(r#"{"method":"GET","path":"/"}"#);
+    let route = &Answers::of_route(&manifest.routes[0]);
     let place = Place { file: String::new(), line: None, table: String::new(), key: String::new() };
     let rule = |access: &Access| AccessRule {
         place: place.clone(),
@@ -219,4 +220,62 @@ fn limits_are_those_of_the_lines_then_the_plugin_then_the_server() {
     };
     assert!(shared(0, 1) && !shared(0, 2));
     assert!(join_routes(ROUTES, "").expect("a policy").of_route(1)[0].limits.is_empty());
+}
+
+const SERVICES: &str = r#""grpc":[
+    {"service":"orders.v1.Orders","methods":[{"name":"Place"},{"name":"Look","access":"public"}]},
+    {"service":"orders.v1.Stock","methods":[{"name":"Count","access":{"roles":["clerk","admin"]}}]}
+]"#;
+
+fn join_services(lines: &str) -> Result<Policy, PolicyError> {
+    let config = config(lines);
+    let json = format!(
+        r#"{{"api":"1.0","name":"orders","version":"1.0.0","routes":[{{"method":"GET","path":"/"}}],{SERVICES}}}"#
+    );
+    let manifest = Manifest::from_json(json.as_bytes()).expect("a valid manifest").manifest;
+    let plugin = config.plugin.get(&PluginName::new("orders").expect("a name"));
+    Policy::join(&manifest, plugin, &RateLimits::new(&config))
+}
+
+#[test]
+fn a_method_of_grpc_is_a_post_to_its_path() {
+    let access = |lines: &str| {
+        let policy =
+            join_services(&format!("[plugin.orders.access]\n{lines}")).unwrap_or_else(|error| panic!("{error}"));
+        [0, 1, 2].map(|index| policy.of_method(index).expect("a method").access.clone())
+    };
+    let clerks = signed_in("clerk admin", "");
+    assert_eq!(access(""), [signed_in("", ""), Access::Public, clerks.clone()]);
+    assert_eq!(access("'*' = 'signed-in'"), [signed_in("", ""), signed_in("", ""), clerks.clone()]);
+    let scoped = signed_in("", "a");
+    assert_eq!(access("POST = { scopes = ['a'] }"), [scoped.clone(), scoped, signed_in("clerk admin", "a")]);
+    let admins = signed_in("admin", "");
+    assert_eq!(access("'/orders.v1.Orders/Look' = { roles = ['admin'] }"), [signed_in("", ""), admins.clone(), clerks]);
+    assert_eq!(access("'POST /orders.v1.Stock/Count' = { roles = ['admin'] }")[2], admins);
+    assert!(join_services("").expect("a policy").of_method(3).is_none());
+}
+
+#[test]
+fn a_line_about_a_method_is_refused_as_one_about_a_route() {
+    let refusal = |lines: &str| {
+        let joined = join_services(&format!("[plugin.orders.access]\n{lines}"));
+        joined.expect_err("refused").to_string()
+    };
+    let opens = refusal("'/orders.v1.Orders/Place' = 'public'");
+    assert!(opens.contains("would open what the plugin closes: /orders.v1.Orders/Place asks"), "{opens}");
+    let lets_in = refusal("'/orders.v1.Stock/Count' = { roles = ['ops'] }");
+    assert!(lets_in.contains("/orders.v1.Stock/Count is for"), "{lets_in}");
+    let misspelt = refusal("'/orders.v1.Orders/Plac' = 'signed-in'");
+    assert!(misspelt.contains(r#"did you mean "/orders.v1.Orders/Place"?"#), "{misspelt}");
+    assert!(refusal("'GET /orders.v1.Orders/Place' = 'signed-in'").contains("is about no route"));
+}
+
+#[test]
+fn a_method_has_the_limits_of_the_lines_about_it() {
+    let lines = r#"
+        plugin.orders.rate_limit.per_address = "2/s"
+        plugin.orders.rate_limit.routes = { "/orders.v1.Orders/Look" = { per_caller = "3/s" } }
+    "#;
+    let policy = join_services(lines).expect("a policy");
+    assert_eq!([0, 1, 2].map(|index| policy.of_method(index).expect("a method").limits.len()), [1, 2, 1]);
 }

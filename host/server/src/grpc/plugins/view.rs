@@ -22,6 +22,7 @@ impl From<PluginView> for Plugin {
             traps: view.traps,
             in_flight: u64::try_from(view.in_flight).unwrap_or(u64::MAX),
             routes: view.routes.into_iter().map(Into::into).collect(),
+            services: view.grpc.into_iter().map(|view| view.service).collect(),
         }
     }
 }

@@ -1,9 +1,10 @@
 //! What reflection answers, whatever its version: files by their names, and by what stands in them.
 //!
 //! Every plugin brings a pool of its own, and two of them may have files of one name. So an answer about a symbol brings
-//! all files that its file needs: nobody has to ask for one by a name that means another.
+//! all files that its file needs: nobody has to ask for one by a name that means another. A plugin may also bring what
+//! looks like another one's service: of a service only who answers it is asked, and the host's own come first.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use prost_reflect::{DescriptorPool, FileDescriptor};
 use tonic::Code;
@@ -31,31 +32,61 @@ pub(super) enum Answer {
     Failed(Code, &'static str),
 }
 
-/// Answers a question from the first pool that knows.
-pub(super) fn answer(pools: &[&DescriptorPool], asked: Asked<'_>) -> Answer {
-    let find = |find: &dyn Fn(&DescriptorPool) -> Option<FileDescriptor>| {
-        pools.iter().find_map(|pool| find(pool)).map(|file| Answer::Files(with_imports(file)))
-    };
-    let found = match asked {
-        Asked::Nothing => return Answer::Failed(Code::InvalidArgument, "the request asks nothing"),
-        Asked::Services => {
-            let services = pools.iter().flat_map(|pool| pool.services());
-            Some(Answer::Services(services.map(|service| service.full_name().to_owned()).collect()))
-        }
-        Asked::File(name) => find(&|pool| pool.get_file_by_name(name)),
-        Asked::Symbol(name) => find(&|pool| file_of(pool, name)),
-        Asked::Extension(message, number) => find(&|pool| {
-            let number = u32::try_from(number).ok()?;
-            Some(pool.get_message_by_name(message)?.get_extension(number)?.parent_file())
-        }),
-        Asked::ExtensionNumbers(message) => {
-            pools.iter().find_map(|pool| pool.get_message_by_name(message)).map(|message| {
-                let numbers = message.extensions().filter_map(|extension| i32::try_from(extension.number()).ok());
-                Answer::ExtensionNumbers(message.full_name().to_owned(), numbers.collect())
-            })
-        }
-    };
-    found.unwrap_or(Answer::Failed(Code::NotFound, "no service that is live has such a thing"))
+/// What is known at one moment.
+pub(super) struct Index<'a> {
+    /// The host's own first.
+    pools: Vec<&'a DescriptorPool>,
+    /// Services that are answered, each with the pool of who does.
+    services: BTreeMap<&'a str, &'a DescriptorPool>,
+}
+
+impl<'a> Index<'a> {
+    pub(super) fn new(pool: &'a DescriptorPool, services: &'a [String]) -> Self {
+        let services = services.iter().map(|service| (service.as_str(), pool)).collect();
+        Self { pools: vec![pool], services }
+    }
+
+    /// Adds a service that a plugin answers.
+    pub(super) fn add(&mut self, service: &'a str, pool: &'a DescriptorPool) {
+        // The services of one plugin may share a pool, and to ask it twice would do no harm.
+        self.pools.push(pool);
+        self.services.insert(service, pool);
+    }
+
+    /// Answers a question from the first pool that knows.
+    pub(super) fn answer(&self, asked: Asked<'_>) -> Answer {
+        let find = |find: &dyn Fn(&DescriptorPool) -> Option<FileDescriptor>| {
+            self.pools.iter().find_map(|pool| find(pool)).map(|file| Answer::Files(with_imports(file)))
+        };
+        let found = match asked {
+            Asked::Nothing => return Answer::Failed(Code::InvalidArgument, "the request asks nothing"),
+            Asked::Services => {
+                Some(Answer::Services(self.services.keys().map(|service| (*service).to_owned()).collect()))
+            }
+            Asked::File(name) => find(&|pool| pool.get_file_by_name(name)),
+            Asked::Symbol(name) => match self.who_answers(name) {
+                Some(pool) => file_of(pool, name).map(|file| Answer::Files(with_imports(file))),
+                None => find(&|pool| file_of(pool, name)),
+            },
+            Asked::Extension(message, number) => find(&|pool| {
+                let number = u32::try_from(number).ok()?;
+                Some(pool.get_message_by_name(message)?.get_extension(number)?.parent_file())
+            }),
+            Asked::ExtensionNumbers(message) => {
+                self.pools.iter().find_map(|pool| pool.get_message_by_name(message)).map(|message| {
+                    let numbers = message.extensions().filter_map(|extension| i32::try_from(extension.number()).ok());
+                    Answer::ExtensionNumbers(message.full_name().to_owned(), numbers.collect())
+                })
+            }
+        };
+        found.unwrap_or(Answer::Failed(Code::NotFound, "no service that is live has such a thing"))
+    }
+
+    /// Returns the pool of who answers a service, or the service of a method.
+    fn who_answers(&self, symbol: &str) -> Option<&'a DescriptorPool> {
+        let of_method = || self.services.get(symbol.rsplit_once('.')?.0);
+        self.services.get(symbol).or_else(of_method).copied()
+    }
 }
 
 /// Returns the file in which a symbol stands: a message, an enumeration, a service or an extension, or a method or a
@@ -97,11 +128,18 @@ mod tests {
     use prost::Message as _;
     use prost_types::FileDescriptorProto;
 
-    use super::{super::host_pool, *};
+    use super::{
+        super::{host_pool, host_services},
+        *,
+    };
+
+    fn host() -> Index<'static> {
+        Index::new(host_pool(), host_services())
+    }
 
     /// Returns the names of the files of an answer.
     fn files(asked: Asked<'_>) -> Vec<String> {
-        let Answer::Files(files) = answer(&[host_pool()], asked) else { return Vec::new() };
+        let Answer::Files(files) = host().answer(asked) else { return Vec::new() };
         let read = |file: Vec<u8>| FileDescriptorProto::decode(file.as_slice()).expect("a file").name().to_owned();
         files.into_iter().map(read).collect()
     }
@@ -134,17 +172,42 @@ mod tests {
             Asked::Extension("backplane.v1.Plugin", -1),
             Asked::ExtensionNumbers("none"),
         ] {
-            let found = answer(&[host_pool()], asked);
+            let found = host().answer(asked);
             assert!(matches!(found, Answer::Failed(Code::NotFound, _)), "{asked:?}: {found:?}");
         }
-        assert!(matches!(answer(&[host_pool()], Asked::Nothing), Answer::Failed(Code::InvalidArgument, _)));
+        assert!(matches!(host().answer(Asked::Nothing), Answer::Failed(Code::InvalidArgument, _)));
     }
 
     #[test]
     fn lists_services_and_extensions() {
-        let Answer::Services(services) = answer(&[host_pool()], Asked::Services) else { panic!("not a list") };
+        let Answer::Services(services) = host().answer(Asked::Services) else { panic!("not a list") };
         assert!(services.iter().any(|service| service == "backplane.v1.Plugins"), "{services:?}");
-        let numbers = answer(&[host_pool()], Asked::ExtensionNumbers("backplane.v1.Plugin"));
+        let numbers = host().answer(Asked::ExtensionNumbers("backplane.v1.Plugin"));
         assert_eq!(numbers, Answer::ExtensionNumbers("backplane.v1.Plugin".to_owned(), Vec::new()));
+    }
+
+    #[test]
+    fn a_service_is_described_by_who_answers_it() {
+        let compile = |text: &str| {
+            let folder = tempfile::tempdir().expect("a folder");
+            std::fs::write(folder.path().join("same.proto"), text).expect("a file");
+            let set = protox::compile(["same.proto"], [folder.path()]).expect("it compiles");
+            DescriptorPool::from_file_descriptor_set(set).expect("it is valid")
+        };
+        let one =
+            compile("syntax = \"proto3\"; package t; message M {} service A { rpc Do(M) returns (M); } service B {}");
+        let two = compile("syntax = \"proto3\"; package t; message N {} service B { rpc Do(N) returns (N); }");
+        let mut index = host();
+        index.add("t.A", &one);
+        index.add("t.B", &two);
+        let Answer::Services(services) = index.answer(Asked::Services) else { panic!("not a list") };
+        assert_eq!(services.iter().filter(|service| service.starts_with("t.")).collect::<Vec<_>>(), ["t.A", "t.B"]);
+        let encoded = |pool: &DescriptorPool| {
+            Answer::Files(vec![pool.get_file_by_name("same.proto").expect("a file").encode_to_vec()])
+        };
+        for (symbol, pool) in [("t.A", &one), ("t.A.Do", &one), ("t.B", &two), ("t.B.Do", &two), ("t.N", &two)] {
+            assert_eq!(index.answer(Asked::Symbol(symbol)), encoded(pool), "{symbol}");
+        }
+        assert!(matches!(index.answer(Asked::Symbol("t.B.None")), Answer::Failed(Code::NotFound, _)));
     }
 }
