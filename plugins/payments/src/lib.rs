@@ -2,19 +2,24 @@
 //!
 //! No money moves here; what a real one would do at a bank stands in its place. A payment is written and announced in one
 //! transaction, so that nobody hears of one that is not there, and none is there that nobody hears of. `payment` knows
-//! what a payment is, `book` where it lies. No file but this one knows a request.
+//! what a payment is, `book` where it lies. No file but this one knows a request, and no file but `proto` the messages of
+//! gRPC.
 
 #![forbid(unsafe_code)]
 
 mod book;
 mod payment;
+mod proto;
 
 #[backplane_sdk::plugin(timeout = "2s", publishes("payments.authorized", "payments.refused", "payments.settled"))]
 mod payments {
     use backplane_sdk::prelude::*;
 
+    use backplane_sdk::config::Settings as _;
+
     use crate::book::{self, Found};
     use crate::payment::{Authorization, Payment};
+    use crate::proto::{PaymentService, ProcessRequest, ProcessResponse};
 
     #[config]
     struct Settings {
@@ -29,18 +34,40 @@ mod payments {
         Json(wanted): Json<Authorization>,
         Config(settings): Config<Settings>,
     ) -> Result<(Status, Headers, Json<Payment>)> {
-        wanted.check()?;
-        let (status, payment) = match book::find_by_key(&wanted)? {
-            Found::Same(payment) => (Status::OK, payment),
-            Found::Nothing => {
-                let payment = Payment::decide(book::new_id(), &wanted, settings.amount_max);
-                book::add(&wanted.idempotency_key, &payment)?;
-                log::info!(payment = payment.id, order = payment.order, "payment {}", payment.status.as_str());
-                (Status::CREATED, payment)
-            }
-        };
+        let (outcome, payment) = process(&wanted, &settings)?;
+        let status = if outcome == Outcome::Made { Status::CREATED } else { Status::OK };
         let location = Context.url(format!("/{}", payment.id));
         Ok((status, Headers::from([("location", location)]), Json(payment)))
+    }
+
+    /// The same over gRPC.
+    struct Service;
+
+    #[grpc("payments.v1.PaymentService", public, message_max = "4KiB")]
+    impl PaymentService for Service {
+        fn process(request: grpc::Request<ProcessRequest>) -> grpc::Result<ProcessResponse> {
+            let (outcome, payment) = process(&request.into_inner().into(), &Settings::load()?)?;
+            Ok(ProcessResponse { payment: Some(payment.into()), repeated: outcome == Outcome::WasThere })
+        }
+    }
+
+    /// What came of a wish for a payment.
+    #[derive(Clone, Copy, PartialEq, Eq)]
+    enum Outcome {
+        Made,
+        WasThere,
+    }
+
+    /// Authorizes a payment, or refuses it, once for each key.
+    fn process(wanted: &Authorization, settings: &Settings) -> Result<(Outcome, Payment)> {
+        wanted.check()?;
+        if let Found::Same(payment) = book::find_by_key(wanted)? {
+            return Ok((Outcome::WasThere, payment));
+        }
+        let payment = Payment::decide(book::new_id(), wanted, settings.amount_max);
+        book::add(&wanted.idempotency_key, &payment)?;
+        log::info!(payment = payment.id, order = payment.order, "payment {}", payment.status.as_str());
+        Ok((Outcome::Made, payment))
     }
 
     /// Settles a payment that is authorized. Settled again, it stays as it is.

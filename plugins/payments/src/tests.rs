@@ -1,9 +1,11 @@
 //! The routes, called as the host calls them, and what they announce.
 
+use backplane_sdk::grpc::{self, Code};
 use backplane_sdk::testing::{self, TestRequest, TestResponse};
 use serde_json::{Value, json};
 
 use crate::payments::Plugin;
+use crate::proto::{PaymentStatus, ProcessRequest, ProcessResponse};
 
 fn send(request: TestRequest) -> TestResponse {
     request.send::<Plugin>()
@@ -98,4 +100,41 @@ fn refuses_what_makes_no_sense() {
     check_problem(&send(testing::get("/nothing")), 404, "not_found");
     check_problem(&send(testing::post("/nothing/settle")), 404, "not_found");
     assert_eq!(announced(), []);
+}
+
+fn process(key: &str, amount: i64) -> grpc::Result<ProcessResponse> {
+    let request = ProcessRequest { idempotency_key: key.into(), order: "o-7".into(), amount };
+    testing::call("payments.v1.PaymentService/Process", &request).send::<Plugin, _>()
+}
+
+#[test]
+fn is_one_payment_whichever_way_it_comes() {
+    let first = process("k", 700).expect("it is authorized");
+    let payment = first.payment.expect("there is a payment");
+    assert_eq!((payment.status(), payment.amount, first.repeated), (PaymentStatus::Authorized, 700, false));
+    let again = process("k", 700).expect("it was authorized");
+    assert_eq!((again.payment.as_ref(), again.repeated), (Some(&payment), true));
+    let over_http = send(wanted("k", 700));
+    assert_eq!((over_http.status(), &over_http.json::<Value>()["id"]), (200, &json!(payment.id)));
+    assert_eq!(announced(), [event("authorized")]);
+}
+
+#[test]
+fn says_over_grpc_what_it_says_over_http() {
+    process("k", 700).expect("it is authorized");
+    for (key, amount, reason) in [("k", 701, "key_reused"), ("", 700, "invalid_key"), ("l", 0, "invalid_amount")] {
+        let status = process(key, amount).expect_err("it is refused");
+        assert_eq!((status.code(), status.reason()), (Code::InvalidArgument, reason));
+    }
+    testing::set_config("amount_max", 10);
+    let refused = process("l", 11).expect("it is decided").payment.expect("there is a payment");
+    assert_eq!(refused.status(), PaymentStatus::Refused);
+    assert_eq!(announced(), [event("authorized"), event("refused")]);
+}
+
+#[test]
+fn what_is_no_message_is_refused() {
+    let call = testing::call_bytes("payments.v1.PaymentService/Process", [0x0a, 0xff]);
+    let status = call.send::<Plugin, ProcessResponse>().expect_err("it is refused");
+    assert_eq!((status.code(), status.reason()), (Code::InvalidArgument, "invalid_request"));
 }
