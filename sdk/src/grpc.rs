@@ -4,11 +4,22 @@
 //! makes a struct of each message, which is prost's, and a trait of each service. The trait is implemented in the
 //! plugin's module, under the attribute [`#[grpc]`](macro@crate::grpc):
 //!
-//! ```ignore
-//! mod proto {
-//!     backplane_sdk::include_proto!("greetings.v1");
-//! }
-//!
+//! ```
+//! # mod proto {
+//! #     use backplane_sdk::grpc::{self, prost};
+//! #     #[derive(Clone, PartialEq, prost::Message)]
+//! #     #[prost(prost_path = "::backplane_sdk::grpc::prost")]
+//! #     pub struct GreetRequest { #[prost(string, tag = "1")] pub name: String }
+//! #     #[derive(Clone, PartialEq, prost::Message)]
+//! #     #[prost(prost_path = "::backplane_sdk::grpc::prost")]
+//! #     pub struct GreetResponse { #[prost(string, tag = "1")] pub greeting: String }
+//! #     pub trait Greeter {
+//! #         const SERVICE: &'static str = "greetings.v1.Greeter";
+//! #         const METHODS: &'static [&'static str] = &["Greet"];
+//! #         fn greet(request: grpc::Request<GreetRequest>) -> grpc::Result<GreetResponse>;
+//! #     }
+//! # }
+//! // In `mod proto` stands `backplane_sdk::include_proto!("greetings.v1");`.
 //! #[backplane_sdk::plugin]
 //! mod greetings {
 //!     use backplane_sdk::prelude::*;
@@ -29,6 +40,18 @@
 //!         }
 //!     }
 //! }
+//!
+//! # fn main() {
+//! use backplane_sdk::testing;
+//! use proto::{GreetRequest, GreetResponse};
+//!
+//! let greet = |name: &str| {
+//!     let request = GreetRequest { name: name.to_owned() };
+//!     testing::call("greetings.v1.Greeter/Greet", &request).send::<greetings::Plugin, GreetResponse>()
+//! };
+//! assert_eq!(greet("Ada").map(|answer| answer.greeting).ok().as_deref(), Some("Hello, Ada!"));
+//! assert!(greet("").is_err());
+//! # }
 //! ```
 //!
 //! A call is a transaction as a request is: `Ok` commits, `Err` rolls back. [`Context`](crate::Context) knows who calls,

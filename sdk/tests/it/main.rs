@@ -7,6 +7,7 @@
 mod arguments;
 mod callers;
 mod events;
+mod grpc;
 mod kv;
 mod manifest;
 mod problems;
