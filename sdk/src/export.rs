@@ -112,38 +112,34 @@ pub const fn check_service(service: &str, methods: &[&str], named: &str, functio
         is_same(service, named),
         "`#[grpc]` names another service than its trait is of: write the service's full name as the `.proto` file has it"
     );
-    let mut at = 0;
-    while at < functions.len() {
+    let mut left = functions;
+    while let [function, rest @ ..] = left {
         assert!(
-            contains(methods, functions[at]),
+            contains(methods, function),
             "a function's method has another name in the `.proto` file: write `#[method(name = \"...\")]` on the function"
         );
-        at += 1;
+        left = rest;
     }
 }
 
 const fn contains(names: &[&str], name: &str) -> bool {
-    let mut at = 0;
-    while at < names.len() {
-        if is_same(names[at], name) {
+    let mut left = names;
+    while let [first, rest @ ..] = left {
+        if is_same(first, name) {
             return true;
         }
-        at += 1;
+        left = rest;
     }
     false
 }
 
 const fn is_same(one: &str, other: &str) -> bool {
-    let (one, other) = (one.as_bytes(), other.as_bytes());
-    if one.len() != other.len() {
-        return false;
-    }
-    let mut at = 0;
-    while at < one.len() {
-        if one[at] != other[at] {
+    let (mut one, mut other) = (one.as_bytes(), other.as_bytes());
+    while let ([a, rest_of_one @ ..], [b, rest_of_other @ ..]) = (one, other) {
+        if *a != *b {
             return false;
         }
-        at += 1;
+        (one, other) = (rest_of_one, rest_of_other);
     }
-    true
+    one.is_empty() && other.is_empty()
 }

@@ -84,6 +84,11 @@ const ARROWS: &[Arrow] = &[
         reason: "host and guests share `wit/` and nothing else",
     },
     Arrow {
+        folder: "sdk/build",
+        banned: &["backplane", "backplane-runtime", "backplane-sdk", "tonic", "wasmtime"],
+        reason: "host and guests share `wit/` and nothing else",
+    },
+    Arrow {
         folder: "sdk/macros",
         banned: &["backplane", "backplane-runtime", "backplane-sdk", "wasmtime"],
         reason: "host and guests share `wit/` and nothing else",
