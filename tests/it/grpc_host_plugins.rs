@@ -105,20 +105,31 @@ fn so_many_uploads_are_in_memory_and_no_more() {
     let server = Server::start(&[]);
     let grpc = Grpc::connect(&server);
     let bytes = with_version("7.7.101");
-    // Two that have begun and do not go on.
-    let (senders, waiting): (Vec<_>, Vec<_>) = (0..2)
-        .map(|_| {
-            let (sender, parts) = tokio::sync::mpsc::channel(1);
-            let mut plugins = grpc.plugins();
-            let parts = tokio_stream::wrappers::ReceiverStream::new(parts);
-            (sender, grpc.spawn(async move { plugins.upload(parts).await }))
+    // Two that have begun and do not go on. While they begin, what looks for a place may have the one that they need.
+    let (over, begun) = tokio::sync::watch::channel(());
+    let begin = || {
+        let (mut plugins, begun) = (grpc.plugins(), begun.clone());
+        grpc.spawn(async move {
+            loop {
+                let (sender, parts) = tokio::sync::mpsc::channel(1);
+                let mut begun = begun.clone();
+                tokio::spawn(async move {
+                    let _over = begun.changed().await;
+                    drop(sender);
+                });
+                match plugins.upload(tokio_stream::wrappers::ReceiverStream::new(parts)).await {
+                    Err(status) if status.code() == Code::Unavailable => {}
+                    answer => return answer,
+                }
+            }
         })
-        .unzip();
+    };
+    let waiting = [begin(), begin()];
     let busy = wait_for("both to have a place", || {
         upload(&grpc, "", &bytes).err().filter(|status| status.code() == Code::Unavailable)
     });
     check_status(Err::<(), _>(busy), Code::Unavailable, "uploads_busy");
-    drop(senders);
+    drop(over);
     for upload in waiting {
         let answer = grpc.wait(upload).expect("it does not panic");
         check_status(answer, Code::InvalidArgument, "invalid_request");
