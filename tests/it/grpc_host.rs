@@ -6,7 +6,8 @@ use tonic::{Code, Request, codec::CompressionEncoding};
 use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
 
 use crate::harness::{
-    Answer, Connection, Grpc, PATIENCE, Server, Setup, administrators_token, check_status, pb, wait_for, wait_until,
+    Connection, Grpc, PATIENCE, Server, Setup, administrators_token, call_raw, check_status, frame, pb, wait_for,
+    wait_until,
 };
 
 fn list() -> pb::ListPluginsRequest {
@@ -189,23 +190,4 @@ fn health_is_watched_until_the_server_stops() {
     drop((whole, plugin, grpc));
     let status = wait_for("the server to stop", || server.try_wait());
     assert!(status.success(), "{status}");
-}
-
-/// Puts a message into a frame.
-fn frame(message: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(message.len()).expect("a short message").to_be_bytes();
-    [&[0], length.as_slice(), message].concat()
-}
-
-/// Sends bytes as a call, whatever they are.
-#[track_caller]
-fn call_raw(server: &Server, path: &str, body: &[u8], lines: &[(&str, &str)]) -> Answer {
-    let client = reqwest::blocking::Client::builder().tls_certs_only([]).http2_prior_knowledge().no_proxy();
-    let client = client.timeout(PATIENCE).build().expect("a client needs nothing");
-    let mut request = client.post(format!("http://{}{path}", server.address())).header("te", "trailers");
-    if !lines.iter().any(|(name, _)| *name == "content-type") {
-        request = request.header("content-type", "application/grpc");
-    }
-    let request = lines.iter().fold(request, |request, (name, value)| request.header(*name, *value));
-    server.receive(request.body(body.to_vec()))
 }

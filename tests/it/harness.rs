@@ -31,7 +31,7 @@ pub(crate) use connection::{Connection, raise_file_limit};
 pub(crate) use database::Database;
 pub(crate) use environment::repeats;
 pub(crate) use forge::{Forge, claims_of, unix_seconds};
-pub(crate) use grpc::{Grpc, check_status, pb};
+pub(crate) use grpc::{Grpc, call_raw, check_status, check_status_of, frame, pb, probe};
 pub(crate) use issuer::{Issuer, Reply};
 pub(crate) use mount::Tmpfs;
 pub(crate) use neighbour::{beside_a_neighbour, check_attack, check_neighbour};

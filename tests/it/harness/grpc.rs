@@ -1,5 +1,7 @@
 //! A gRPC client of one server.
 
+use std::fmt::Debug;
+
 use tokio::runtime::{Builder, Runtime};
 use tonic::{
     Code, Request, Status,
@@ -10,7 +12,7 @@ use tonic::{
 use tonic_health::pb::health_client::HealthClient;
 use tonic_types::StatusExt as _;
 
-use super::{PATIENCE, Server, administrators_token};
+use super::{Answer, PATIENCE, Server, administrators_token};
 
 /// What is compiled of `proto/`.
 pub(crate) mod pb {
@@ -19,6 +21,14 @@ pub(crate) mod pb {
     tonic::include_proto!("backplane.v1");
 }
 
+/// What is compiled of the fixture's file.
+pub(crate) mod probe {
+    #![allow(missing_docs, unreachable_pub, clippy::all, unused_qualifications, reason = "generated")]
+
+    tonic::include_proto!("probe.v1");
+}
+
+pub(crate) type ProbeClient = probe::probe_client::ProbeClient<InterceptedService<Channel, Token>>;
 pub(crate) type PluginsClient = pb::plugins_client::PluginsClient<InterceptedService<Channel, Token>>;
 
 /// A connection, and what drives it.
@@ -75,6 +85,10 @@ impl Grpc {
         HealthClient::with_interceptor(self.channel.clone(), self.token.clone())
     }
 
+    pub(crate) fn probe(&self) -> ProbeClient {
+        probe::probe_client::ProbeClient::with_interceptor(self.channel.clone(), self.token.clone())
+    }
+
     /// Lets a call run beside the test.
     pub(crate) fn spawn<T: Send + 'static>(
         &self,
@@ -89,12 +103,37 @@ impl Grpc {
     }
 }
 
-/// Checks that a call failed with that status and that code, and says its message.
+/// Checks that a call failed with that status and that code of the host, and says its message.
 #[track_caller]
-pub(crate) fn check_status<T: std::fmt::Debug>(answer: Result<T, Status>, code: Code, reason: &str) -> String {
+pub(crate) fn check_status<T: Debug>(answer: Result<T, Status>, code: Code, reason: &str) -> String {
+    check_status_of(answer, code, "backplane", reason)
+}
+
+/// Checks that a call failed with that status and that code of that domain, and says its message.
+#[track_caller]
+pub(crate) fn check_status_of<T: Debug>(answer: Result<T, Status>, code: Code, domain: &str, reason: &str) -> String {
     let status = answer.expect_err("the call fails");
     let details = status.get_error_details();
     let info = details.error_info().map(|info| (info.reason.as_str(), info.domain.as_str()));
-    assert_eq!((status.code(), info), (code, Some((reason, "backplane"))), "{status:?}");
+    assert_eq!((status.code(), info), (code, Some((reason, domain))), "{status:?}");
     status.message().to_owned()
+}
+
+/// Puts a message into a frame.
+pub(crate) fn frame(message: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(message.len()).expect("a short message").to_be_bytes();
+    [&[0], length.as_slice(), message].concat()
+}
+
+/// Sends bytes as a call, whatever they are.
+#[track_caller]
+pub(crate) fn call_raw(server: &Server, path: &str, body: &[u8], lines: &[(&str, &str)]) -> Answer {
+    let client = reqwest::blocking::Client::builder().tls_certs_only([]).http2_prior_knowledge().no_proxy();
+    let client = client.timeout(PATIENCE).build().expect("a client needs nothing");
+    let mut request = client.post(format!("http://{}{path}", server.address())).header("te", "trailers");
+    if !lines.iter().any(|(name, _)| *name == "content-type") {
+        request = request.header("content-type", "application/grpc");
+    }
+    let request = lines.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+    server.receive(request.body(body.to_vec()))
 }
