@@ -97,10 +97,13 @@ fn told(target: &Target, ended: UnaryEnded, is_callers_time: bool) -> Status {
 }
 
 fn refuse(status: Status, id: Option<RequestId>) -> Response {
-    let mut response = status.clone().into_http();
-    let Some(error) = source_of(&status) else { return response };
-    error.log(id.as_ref().map(RequestId::as_str).unwrap_or_default());
-    if error.code() == codes::UNSUPPORTED_ENCODING.name {
+    let error = source_of(&status);
+    if let Some(error) = error {
+        error.log(id.as_ref().map(RequestId::as_str).unwrap_or_default());
+    }
+    let is_about_encodings = error.is_some_and(|error| error.code() == codes::UNSUPPORTED_ENCODING.name);
+    let mut response = status.into_http();
+    if is_about_encodings {
         frame::name_encodings(&mut response);
     }
     response
