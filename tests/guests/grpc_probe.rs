@@ -39,6 +39,7 @@ mod grpc_probe {
             Err(grpc::Status::new(grpc::Code::from_i32(code.cast_signed()), message).with_reason(reason))
         }
 
+        #[expect(clippy::panic, reason = "the guest misbehaves")]
         fn trap(request: grpc::Request<TrapRequest>) -> grpc::Result<TrapResponse> {
             let key = request.into_inner().key;
             count(&key)?;
@@ -46,6 +47,7 @@ mod grpc_probe {
         }
 
         #[method(transaction = "none")]
+        #[expect(clippy::disallowed_methods, reason = "how long it computes is what a caller asks for")]
         fn spin(request: grpc::Request<SpinRequest>) -> grpc::Result<SpinResponse> {
             let time = Duration::from_millis(request.into_inner().ms.into());
             let began = Instant::now();
