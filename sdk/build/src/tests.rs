@@ -1,3 +1,5 @@
+//! Services compiled as a plugin's build script does it, and the ones that are refused.
+
 use std::fs;
 
 use prost::Message as _;
