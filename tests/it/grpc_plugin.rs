@@ -144,7 +144,7 @@ fn every_status_of_a_plugin_reaches_the_caller_and_none_is_a_success() {
     let grpc = Grpc::connect_with(&server, None);
     let fail = |code: u32, reason: &str, message: &str| {
         let (reason, message) = (reason.to_owned(), message.to_owned());
-        grpc.wait(grpc.probe().fail(probe::FailRequest { code, reason, message, key: String::new() }))
+        grpc.wait(grpc.probe().fail(probe::FailRequest { code, reason, message, key: "k".to_owned() }))
     };
     for code in 1..=16 {
         let expected = Code::from_i32(i32::try_from(code).expect("a small number"));

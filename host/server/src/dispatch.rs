@@ -33,18 +33,18 @@ use http::{Extensions, HeaderMap, Method, Request, header::AUTHORIZATION, reques
 use hyper::body::{Body as _, Incoming};
 use tokio::time::Instant;
 
-pub(crate) use self::{
-    json::has_json,
-    request::{is_trace_parent, trace_parent},
-    response::check as check_response,
-    unary::{Unary, UnaryEnded},
-};
 pub use self::{
+    json::Transcodings,
     mounted::Mounted,
     policy::{Policy, PolicyError, RoutePolicy},
     services::GrpcTable,
     table::{BuildTableError, RouteTable},
     target::{Bounds, Handler, Target},
+};
+pub(crate) use self::{
+    request::{is_trace_parent, trace_parent},
+    response::check as check_response,
+    unary::{Unary, UnaryEnded},
 };
 use crate::{
     app::App,

@@ -22,7 +22,7 @@ use serde::Serialize;
 use super::{compile, output};
 use crate::{
     config::{Config, LimitsConfig, Sources},
-    dispatch::Policy,
+    dispatch::{Policy, Transcodings},
     events::Declaration,
     limits::host_limits,
     live::{AttemptError, RouteView, ServiceView, mount_of, settings_of},
@@ -203,7 +203,7 @@ impl Report {
         let policy = Policy::join(manifest, plugin, &limits)?;
         let mount = mount_of(&manifest.name, plugin);
         self.routes = RouteView::list(&mount, manifest, &policy);
-        self.grpc = ServiceView::list(Some(&mount), manifest, &policy, descriptors);
+        self.grpc = ServiceView::list(manifest, &policy, Some((&mount, &Transcodings::of(manifest, descriptors))));
         Ok(())
     }
 }

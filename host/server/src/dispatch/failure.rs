@@ -115,9 +115,9 @@ pub(super) fn invalid_response(target: &Target, fault: ResponseFault) -> ApiErro
     ApiError::new(codes::PLUGIN_INVALID_RESPONSE, INVALID).with_source(in_place(target, Vec::new(), fault))
 }
 
-/// Turns a message that cannot be said in JSON into the client's error.
+/// Turns a message that cannot be said in JSON into the client's error. It was committed before that was known.
 pub(super) fn invalid_message(target: &Target, fault: PrintError) -> ApiError {
-    let detail = "the plugin's answer is no message of this method, or too long to be said in JSON";
+    let detail = "the call was made, and the plugin's answer is no message of this method, or too long for JSON";
     ApiError::new(codes::PLUGIN_INVALID_RESPONSE, detail).with_source(in_place(target, Vec::new(), fault))
 }
 

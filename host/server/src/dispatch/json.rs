@@ -14,12 +14,12 @@ use backplane_runtime::Problem;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, header::CONTENT_TYPE};
 use hyper::body::Incoming;
-use prost_reflect::DescriptorPool;
 use tokio::{
     sync::Semaphore,
     time::{Instant, timeout, timeout_at},
 };
 
+pub use self::transcoding::Transcodings;
 pub(super) use self::transcoding::{PrintError, Transcoding};
 use super::{Handler, Target, Unary, UnaryEnded, failure, idempotency};
 use crate::{
@@ -42,11 +42,6 @@ const APPLICATION_JSON: HeaderValue = HeaderValue::from_static("application/json
 
 /// Places of long messages.
 static LONG: Semaphore = Semaphore::const_new(LONG_MAX);
-
-/// Returns whether a method is answered in JSON, too.
-pub(crate) fn has_json(pool: &DescriptorPool, service: &str, method: &str) -> bool {
-    Transcoding::find(pool, service, method).is_some()
-}
 
 /// Answers a caller that may call.
 ///

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use backplane_runtime::{Generation, manifest::Transaction};
 use backplane_store::StoreError;
 
-use super::{Policy, target::StateUse};
+use super::{Policy, Transcodings, target::StateUse};
 use crate::{adapters::PluginState, events::Declaration};
 
 /// A generation and the path under which it answers.
@@ -21,6 +21,8 @@ pub struct Mounted {
     pub imports_state: bool,
     /// Who may call its routes and methods, and how often.
     pub policy: Arc<Policy>,
+    /// How its methods are called in JSON.
+    pub json: Arc<Transcodings>,
     /// Which events it handles, and when it runs.
     pub declaration: Arc<Declaration>,
 }

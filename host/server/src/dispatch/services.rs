@@ -9,7 +9,7 @@ use std::{
 
 use backplane_runtime::{Generation, manifest::Transaction};
 
-use super::{Bounds, BuildTableError, Mounted, Target, json::Transcoding, target::Method};
+use super::{Bounds, BuildTableError, Mounted, Target, target::Method};
 
 /// An immutable table of methods.
 #[derive(Debug, Default)]
@@ -45,10 +45,8 @@ impl GrpcTable {
             let path = path_of(&service.service, &method.name);
             let handler = Method {
                 index,
-                only_looks: method.transaction == Transaction::Read,
-                json: generation
-                    .descriptors()
-                    .and_then(|descriptors| Transcoding::find(descriptors.pool(), &service.service, &method.name)),
+                only_looks: method.transaction != Transaction::Write,
+                json: mounted.json.of_method(index).cloned(),
             };
             let has_json = handler.json.is_some();
             let target = Arc::new(Target::of_method(mounted, &path, handler, method, policy, bounds));

@@ -54,7 +54,7 @@ pub enum Handler {
 pub struct Method {
     /// Its position among all methods of the manifest.
     pub index: u32,
-    /// Whether a call changes nothing, and may be left when nobody waits for it.
+    /// Whether a call can change nothing here, and may be left when nobody waits for it.
     pub only_looks: bool,
     /// How its messages are said in JSON, where they can be.
     pub json: Option<Transcoding>,

@@ -11,7 +11,7 @@ use super::RollBackError;
 use crate::{
     app::App,
     config::{InstanceMode, PluginConfig},
-    dispatch::{Policy, PolicyError},
+    dispatch::{Policy, PolicyError, Transcodings},
     events::{Declaration, DeclarationError},
     folder::FileName,
 };
@@ -77,6 +77,8 @@ pub(super) struct Outcome {
 pub(super) struct Loaded {
     pub(super) generation: Arc<Generation>,
     pub(super) policy: Arc<Policy>,
+    /// How its methods are called in JSON.
+    pub(super) json: Arc<Transcodings>,
     /// Which events it handles, and when it runs.
     pub(super) declaration: Arc<Declaration>,
 }
@@ -117,9 +119,10 @@ async fn load(
     let config = app.config.plugin.get(&manifest.name);
     let policy = Policy::join(&manifest, config, &app.rate_limits)?;
     let declaration = Arc::new(Declaration::of(&manifest)?);
+    let json = Arc::new(Transcodings::of(&manifest, descriptors.as_deref()));
     let settings = settings_of(&manifest.name, config);
     let generation = app.runtime.load(source, manifest, descriptors, settings).await?;
-    Ok(Loaded { generation, policy: Arc::new(policy), declaration })
+    Ok(Loaded { generation, policy: Arc::new(policy), json, declaration })
 }
 
 /// Makes the runtime's settings of the operator's.

@@ -284,8 +284,8 @@ impl Supervisor {
     /// Gives a generation its place: under a path, and in the store.
     fn mount(&self, plugin: &PluginName, loaded: Loaded, imports_state: bool) -> Mounted {
         let mount = mount_of(plugin, self.app.config.plugin.get(plugin));
-        let (Loaded { generation, policy, declaration }, state) = (loaded, Arc::new(self.app.state_of(plugin)));
-        let mounted = Mounted { mount, generation, state, imports_state, policy, declaration };
+        let (Loaded { generation, policy, json, declaration }, state) = (loaded, Arc::new(self.app.state_of(plugin)));
+        let mounted = Mounted { mount, generation, state, imports_state, policy, json, declaration };
         if let Err(error) = mounted.open_state() {
             let error = Chain(&error).to_string();
             tracing::warn!(%plugin, error, "the store does not open for the plugin: trying again and again");

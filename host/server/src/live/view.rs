@@ -2,8 +2,6 @@
 
 mod service;
 
-use std::sync::Arc;
-
 use backplane_auth::{Access, Names};
 use backplane_runtime::{
     Generation, Manifest,
@@ -124,6 +122,11 @@ impl PluginView {
             reason: plugin.newest_failure.clone(),
             file: Some(plugin.file.to_string()),
             rolled_back: plugin.rolled_back,
+            grpc: ServiceView::list(
+                mounted.generation.manifest(),
+                &mounted.policy,
+                Some((&mounted.mount, &mounted.json)),
+            ),
             ..Self::of_generation(&mounted.generation, &mounted.policy, Some(&mounted.mount))
         }
     }
@@ -142,7 +145,7 @@ impl PluginView {
             mount: mount.map(|mount| if mount.is_empty() { "/".to_owned() } else { mount.to_owned() }),
             instance: Some(generation.mode()),
             routes: RouteView::list(mount.unwrap_or_default(), manifest, policy),
-            grpc: ServiceView::list(mount, manifest, policy, generation.descriptors().map(Arc::as_ref)),
+            grpc: ServiceView::list(manifest, policy, None),
             publishes: manifest.publishes.clone(),
             subscriptions: manifest.subscriptions.clone(),
             schedules: manifest.schedules.clone(),

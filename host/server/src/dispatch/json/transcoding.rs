@@ -4,10 +4,16 @@
 //! bounded. Messages within each other are, by the libraries, to about a hundred; but `google.protobuf.Any` is taken apart
 //! without such a bound, so that what can hold one has no JSON.
 
-use std::{collections::BTreeSet, io};
+use std::{
+    collections::{HashMap, HashSet},
+    io,
+};
 
+use backplane_runtime::{Descriptors, Manifest};
 use prost::Message as _;
-use prost_reflect::{DescriptorPool, DeserializeOptions, DynamicMessage, Kind, MessageDescriptor, SerializeOptions};
+use prost_reflect::{
+    DescriptorPool, DeserializeOptions, DynamicMessage, Kind, MessageDescriptor, MethodDescriptor, SerializeOptions,
+};
 
 /// Longest text of an answer: short names in a message can be long ones in JSON.
 const TEXT_BYTES_MAX: usize = 8 << 20;
@@ -15,6 +21,10 @@ const TEXT_BYTES_MAX: usize = 8 << 20;
 const REASON_BYTES_MAX: usize = 512;
 
 const ANY: &str = "google.protobuf.Any";
+
+/// What the messages of all methods of a plugin are. Made once for a version.
+#[derive(Debug, Default)]
+pub struct Transcodings(Vec<Option<Transcoding>>);
 
 /// What a method's messages are.
 #[derive(Debug, Clone)]
@@ -34,15 +44,54 @@ pub(in crate::dispatch) enum PrintError {
     TooLong,
 }
 
-impl Transcoding {
-    /// Finds what describes a method; nothing where its messages have no JSON.
-    pub(in crate::dispatch) fn find(pool: &DescriptorPool, service: &str, method: &str) -> Option<Self> {
-        let service = pool.get_service_by_name(service)?;
-        let method = service.methods().find(|described| described.name() == method)?;
-        let (input, output) = (method.input(), method.output());
-        (!holds_any(&[&input, &output])).then_some(Self { input, output })
+impl Transcodings {
+    /// Looks the methods of the manifest up.
+    pub fn of(manifest: &Manifest, descriptors: Option<&Descriptors>) -> Self {
+        let Some(pool) = descriptors.map(Descriptors::pool) else { return Self::default() };
+        let unbounded = holders_of_any(pool);
+        let methods = manifest.grpc_methods();
+        Self(methods.map(|(_, service, method)| find(pool, &service.service, &method.name, &unbounded)).collect())
     }
 
+    /// Returns how the messages of the method at this position are said in JSON; nothing where they are not.
+    pub fn of_method(&self, index: u32) -> Option<&Transcoding> {
+        self.0.get(usize::try_from(index).ok()?)?.as_ref()
+    }
+}
+
+/// Finds what describes a method, unless one of its messages is among the `unbounded` ones.
+fn find(pool: &DescriptorPool, service: &str, method: &str, unbounded: &HashSet<String>) -> Option<Transcoding> {
+    let described: MethodDescriptor =
+        pool.get_service_by_name(service)?.methods().find(|other| other.name() == method)?;
+    let (input, output) = (described.input(), described.output());
+    let is_bounded = [&input, &output].iter().all(|message| !unbounded.contains(message.full_name()));
+    is_bounded.then_some(Transcoding { input, output })
+}
+
+/// Returns the names of all messages that can hold a `google.protobuf.Any`, however deep.
+fn holders_of_any(pool: &DescriptorPool) -> HashSet<String> {
+    let mut holders: HashMap<String, Vec<String>> = HashMap::new();
+    let mut note = |holder: &MessageDescriptor, kind: Kind| {
+        if let Kind::Message(held) = kind {
+            holders.entry(held.full_name().to_owned()).or_default().push(holder.full_name().to_owned());
+        }
+    };
+    for message in pool.all_messages() {
+        message.fields().for_each(|field| note(&message, field.kind()));
+    }
+    for extension in pool.all_extensions() {
+        note(&extension.containing_message(), extension.kind());
+    }
+    let mut found = HashSet::new();
+    let mut waiting = vec![ANY.to_owned()];
+    while let Some(message) = waiting.pop() {
+        waiting.extend(holders.remove(&message).unwrap_or_default());
+        found.insert(message);
+    }
+    found
+}
+
+impl Transcoding {
     /// Makes the message of a text. A field that the message does not have is refused.
     ///
     /// # Errors
@@ -73,26 +122,6 @@ impl Transcoding {
             Err(error) => Err(error.into()),
         }
     }
-}
-
-/// Whether messages of these types can hold a `google.protobuf.Any`, however deep.
-fn holds_any(messages: &[&MessageDescriptor]) -> bool {
-    let mut seen: BTreeSet<String> = BTreeSet::new();
-    let mut waiting: Vec<MessageDescriptor> = messages.iter().map(|message| (*message).clone()).collect();
-    while let Some(message) = waiting.pop() {
-        if message.full_name() == ANY {
-            return true;
-        }
-        if seen.insert(message.full_name().to_owned()) {
-            let kinds = message.fields().map(|field| field.kind());
-            let kinds = kinds.chain(message.extensions().map(|extension| extension.kind()));
-            waiting.extend(kinds.filter_map(|kind| match kind {
-                Kind::Message(message) => Some(message),
-                _ => None,
-            }));
-        }
-    }
-    false
 }
 
 /// Takes so many bytes.
@@ -147,8 +176,13 @@ mod tests {
         DescriptorPool::from_file_descriptor_set(set).expect("it is valid")
     }
 
+    /// Finds a method of `t.v1.S`.
+    fn find(pool: &DescriptorPool, method: &str) -> Option<Transcoding> {
+        super::find(pool, "t.v1.S", method, &holders_of_any(pool))
+    }
+
     fn tree() -> Transcoding {
-        Transcoding::find(&pool(), "t.v1.S", "Do").expect("it has JSON")
+        find(&pool(), "Do").expect("it has JSON")
     }
 
     #[track_caller]
@@ -218,7 +252,7 @@ mod tests {
         std::fs::write(folder.path().join("t.proto"), file).expect("a file");
         let set = protox::compile(["t.proto"], [folder.path()]).expect("it compiles");
         let pool = DescriptorPool::from_file_descriptor_set(set).expect("it is valid");
-        let json = Transcoding::find(&pool, "t.v1.S", "Do").expect("it has JSON");
+        let json = find(&pool, "Do").expect("it has JSON");
         let message = b"\x12\x02\x08\x01".repeat(10_000);
         assert!(matches!(json.print(&message), Err(PrintError::TooLong)));
         assert!(json.print(&message[..40]).is_ok());
@@ -226,8 +260,12 @@ mod tests {
 
     #[test]
     fn what_can_hold_any_has_no_json() {
-        assert!(Transcoding::find(&pool(), "t.v1.S", "Look").is_none());
-        assert!(Transcoding::find(&pool(), "t.v1.S", "None").is_none());
-        assert!(Transcoding::find(&pool(), "t.v1.None", "Do").is_none());
+        let pool = pool();
+        assert!(find(&pool, "Do").is_some());
+        assert!(find(&pool, "Look").is_none());
+        assert!(find(&pool, "None").is_none());
+        let mut holders: Vec<_> = holders_of_any(&pool).into_iter().collect();
+        holders.sort_unstable();
+        assert_eq!(holders, [ANY, "t.v1.Holder", "t.v1.Inner"]);
     }
 }

@@ -1,13 +1,13 @@
 //! The gRPC services of a plugin as an operator sees them.
 
 use backplane_runtime::{
-    Descriptors, Manifest,
+    Manifest,
     manifest::{self, Transaction},
 };
 use serde::Serialize;
 
 use super::shown;
-use crate::dispatch::{Policy, has_json};
+use crate::dispatch::{Policy, Transcodings};
 
 /// One service.
 #[derive(Debug, Serialize)]
@@ -32,27 +32,22 @@ pub struct MethodView {
 }
 
 impl ServiceView {
-    /// Lists what a plugin answers over gRPC, and in JSON below `mount`; in JSON nothing for one that is not mounted.
-    pub fn list(
-        mount: Option<&str>,
-        manifest: &Manifest,
-        policy: &Policy,
-        descriptors: Option<&Descriptors>,
-    ) -> Vec<Self> {
-        let empty = |service: &manifest::GrpcService| Self { service: service.service.clone(), methods: Vec::new() };
-        let mut views: Vec<_> = manifest.grpc.iter().map(empty).collect();
-        for (index, service, method) in manifest.grpc_methods() {
-            let view = views.iter_mut().find(|view| view.service == service.service);
-            if let Some((view, policy)) = view.zip(policy.of_method(index)) {
-                let has_json = descriptors.is_some_and(|known| has_json(known.pool(), &service.service, &method.name));
-                view.methods.push(MethodView {
-                    name: method.name.clone(),
-                    access: shown(&policy.access),
-                    transaction: method.transaction,
-                    json: mount.filter(|_| has_json).map(|mount| format!("{mount}/{}/{}", view.service, method.name)),
-                });
-            }
-        }
-        views
+    /// Lists what a plugin answers over gRPC, and in JSON below a mount.
+    pub fn list(manifest: &Manifest, policy: &Policy, json: Option<(&str, &Transcodings)>) -> Vec<Self> {
+        let mut methods = manifest.grpc_methods();
+        let view = |(index, service, method): (u32, &manifest::GrpcService, &manifest::GrpcMethod)| {
+            let mount = json.filter(|(_, known)| known.of_method(index).is_some()).map(|(mount, _)| mount);
+            Some(MethodView {
+                name: method.name.clone(),
+                access: shown(&policy.of_method(index)?.access),
+                transaction: method.transaction,
+                json: mount.map(|mount| format!("{mount}/{}/{}", service.service, method.name)),
+            })
+        };
+        let of_service = |service: &manifest::GrpcService| Self {
+            service: service.service.clone(),
+            methods: methods.by_ref().take(service.methods.len()).filter_map(view).collect(),
+        };
+        manifest.grpc.iter().map(of_service).collect()
     }
 }
