@@ -86,6 +86,8 @@ fn a_message_may_be_as_long_as_the_limit_and_not_longer_compressed_or_not() {
         let message = check_status(echo(LIMIT + 1, gzip), tonic::Code::ResourceExhausted, "payload_too_large");
         assert!(message.contains("1048576"), "{message}");
     }
+    // One that is refused long before it is sent, too.
+    check_status(echo(16 << 20, false), tonic::Code::ResourceExhausted, "payload_too_large");
     // A megabyte of zeros is a kilobyte; forty of them are no way around the limit.
     check_status(echo(40 << 20, true), tonic::Code::ResourceExhausted, "payload_too_large");
     server.check_health();
