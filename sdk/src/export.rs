@@ -106,26 +106,27 @@ pub fn unary<T: Message + Default, U: Message>(
     method(grpc::Request::with_metadata(message, metadata)).map(|answer| answer.encode_to_vec())
 }
 
-/// Says when the crate is compiled whether `#[grpc]` names the service and the methods of the trait.
-pub const fn check_service(service: &str, methods: &[&str], named: &str, functions: &[&str]) {
+/// Says when the crate is compiled whether `#[grpc]` names the service of the trait, and each function's own method:
+/// two names in each other's place would have the functions answer each other's calls.
+pub const fn check_service(service: &str, methods: &[(&str, &str)], named: &str, functions: &[(&str, &str)]) {
     assert!(
         is_same(service, named),
         "`#[grpc]` names another service than its trait is of: write the service's full name as the `.proto` file has it"
     );
     let mut left = functions;
-    while let [function, rest @ ..] = left {
+    while let [(function, method), rest @ ..] = left {
         assert!(
-            contains(methods, function),
+            contains(methods, function, method),
             "a function's method has another name in the `.proto` file: write `#[method(name = \"...\")]` on the function"
         );
         left = rest;
     }
 }
 
-const fn contains(names: &[&str], name: &str) -> bool {
-    let mut left = names;
+const fn contains(methods: &[(&str, &str)], function: &str, method: &str) -> bool {
+    let mut left = methods;
     while let [first, rest @ ..] = left {
-        if is_same(first, name) {
+        if is_same(first.0, function) && is_same(first.1, method) {
             return true;
         }
         left = rest;

@@ -15,7 +15,7 @@
 //! #     pub struct GreetResponse { #[prost(string, tag = "1")] pub greeting: String }
 //! #     pub trait Greeter {
 //! #         const SERVICE: &'static str = "greetings.v1.Greeter";
-//! #         const METHODS: &'static [&'static str] = &["Greet"];
+//! #         const METHODS: &'static [(&'static str, &'static str)] = &[("greet", "Greet")];
 //! #         fn greet(request: grpc::Request<GreetRequest>) -> grpc::Result<GreetResponse>;
 //! #     }
 //! # }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use prost_build::{Comments, Service, ServiceGenerator};
+use prost_build::{Comments, Method, Service, ServiceGenerator};
 
 /// Writes a trait for each service, with a function for each method.
 pub(crate) struct Traits;
@@ -13,7 +13,8 @@ impl ServiceGenerator for Traits {
             "" => service.proto_name.clone(),
             package => format!("{package}.{}", service.proto_name),
         };
-        let names: Vec<String> = service.methods.iter().map(|method| format!("{:?}", method.proto_name)).collect();
+        let pair = |method: &Method| format!("{:?}", (method.name.trim_start_matches("r#"), &method.proto_name));
+        let pairs: Vec<String> = service.methods.iter().map(pair).collect();
         let mut functions = String::new();
         for method in &service.methods {
             document(&method.comments, 1, &mut functions);
@@ -30,10 +31,10 @@ impl ServiceGenerator for Traits {
         let _ = write!(
             code,
             "///\n/// The service `{full_name}`, for `#[grpc]`.\npub trait {} {{\n    /// The service's full name.\n    \
-             const SERVICE: &'static str = {full_name:?};\n    /// Its methods.\n    const METHODS: &'static [&'static \
-             str] = &[{}];\n{functions}}}\n",
+             const SERVICE: &'static str = {full_name:?};\n    /// Its functions, and the methods that they are.\n    \
+             const METHODS: &'static [(&'static str, &'static str)] = &[{}];\n{functions}}}\n",
             service.name,
-            names.join(", ")
+            pairs.join(", ")
         );
     }
 }

@@ -42,7 +42,7 @@ fn a_service_becomes_a_trait_and_its_messages_structs() -> Result<(), Error> {
         "/// Sells things.",
         "pub trait Shop {",
         r#"const SERVICE: &'static str = "shop.v1.Shop";"#,
-        r#"const METHODS: &'static [&'static str] = &["Buy", "buy_all"];"#,
+        r#"const METHODS: &'static [(&'static str, &'static str)] = &[("buy", "Buy"), ("buy_all", "buy_all")];"#,
         "fn buy(\n",
         "fn buy_all(\n",
         "request: ::backplane_sdk::grpc::Request<BuyRequest>",

@@ -189,13 +189,16 @@ fn handle_grpc(declared: &Declared) -> Option<TokenStream> {
 fn check(service: &Service) -> TokenStream {
     let Service { manifest, name_span, implemented, of, .. } = service;
     let name = &manifest.service;
-    let methods = manifest.methods.iter().map(|method| &method.name);
+    let pairs = manifest.methods.iter().map(|method| {
+        let (function, name) = (method.handler.trim_start_matches("r#"), &method.name);
+        quote!((#function, #name))
+    });
     quote_spanned! {*name_span=>
         const _: () = ::backplane_sdk::export::check_service(
             <#of as #implemented>::SERVICE,
             <#of as #implemented>::METHODS,
             #name,
-            &[#(#methods),*],
+            &[#(#pairs),*],
         );
     }
 }

@@ -6,7 +6,7 @@ mod proto {
 
     pub trait Greeter {
         const SERVICE: &'static str = "greetings.v1.Greeter";
-        const METHODS: &'static [&'static str] = &["Greet"];
+        const METHODS: &'static [(&'static str, &'static str)] = &[("greet", "Greet")];
         fn greet(request: grpc::Request<()>) -> grpc::Result<()>;
     }
 }

@@ -6,7 +6,7 @@ mod proto {
 
     pub trait Greeter {
         const SERVICE: &'static str = "greetings.v1.Greeter";
-        const METHODS: &'static [&'static str] = &["Greet", "getURL"];
+        const METHODS: &'static [(&'static str, &'static str)] = &[("greet", "Greet"), ("get_url", "getURL")];
         fn greet(request: grpc::Request<()>) -> grpc::Result<()>;
         fn get_url(request: grpc::Request<()>) -> grpc::Result<()>;
     }
@@ -47,6 +47,28 @@ mod method_names {
             Ok(())
         }
 
+        fn get_url(_: grpc::Request<()>) -> grpc::Result<()> {
+            Ok(())
+        }
+    }
+}
+
+#[backplane_sdk::plugin]
+mod method_names_in_each_others_place {
+    use backplane_sdk::prelude::*;
+
+    use crate::proto::Greeter;
+
+    struct Service;
+
+    #[grpc("greetings.v1.Greeter", public)]
+    impl Greeter for Service {
+        #[method(name = "getURL")]
+        fn greet(_: grpc::Request<()>) -> grpc::Result<()> {
+            Ok(())
+        }
+
+        #[method(name = "Greet")]
         fn get_url(_: grpc::Request<()>) -> grpc::Result<()> {
             Ok(())
         }

@@ -23,7 +23,8 @@ mod proto {
 
     pub(crate) trait Visits {
         const SERVICE: &'static str = "visits.v1.Visits";
-        const METHODS: &'static [&'static str] = &["Visit", "getURL", "Look"];
+        const METHODS: &'static [(&'static str, &'static str)] =
+            &[("visit", "Visit"), ("get_url", "getURL"), ("look", "Look")];
         fn visit(request: grpc::Request<Name>) -> grpc::Result<Count>;
         fn get_url(request: grpc::Request<Name>) -> grpc::Result<Name>;
         fn look(request: grpc::Request<Name>) -> grpc::Result<Count>;
