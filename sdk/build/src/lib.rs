@@ -15,18 +15,24 @@
 mod service;
 
 use std::{
+    collections::BTreeSet,
     env, fs, io,
     path::{Path, PathBuf},
 };
 
 use prost::Message as _;
-use prost_types::FileDescriptorSet;
+use prost_types::{FileDescriptorProto, FileDescriptorSet};
 
 /// The file in `OUT_DIR` that the descriptors are written to. `#[grpc]` reads it.
 const DESCRIPTORS: &str = "backplane.descriptors.bin";
 
 /// Most bytes of descriptors that a host reads.
 const DESCRIPTORS_BYTES_MAX: usize = 256 << 10;
+
+/// Number of the field `service` in a file's descriptor, and of `method` in a service's: `google/protobuf/descriptor.proto`
+/// has them.
+const SERVICES: i32 = 6;
+const METHODS: i32 = 2;
 
 /// Why files cannot be compiled. The message says where.
 #[derive(thiserror::Error)]
@@ -35,10 +41,14 @@ pub enum Error {
     #[error("{0:?}")]
     Protobuf(#[from] protox::Error),
     /// A method streams.
-    #[error("{file}: `{service}/{method}` streams, and a plugin answers unary methods only: take `stream` out of it")]
+    #[error(
+        "{file}:{line}: `{service}/{method}` streams, and a plugin answers unary methods only: take `stream` out of it"
+    )]
     Streams {
         /// The file.
         file: String,
+        /// The line in it, from 1.
+        line: i32,
         /// The service's full name.
         service: String,
         /// The method.
@@ -71,7 +81,9 @@ impl std::fmt::Debug for Error {
 }
 
 /// Compiles the files `protos` and what they import. `includes` are the folders that imports are looked for in; each of
-/// the files lies in one of them.
+/// the files lies in one of them. A service that streams may stand in a file that is imported; it becomes no trait.
+///
+/// A build script calls this once, with all files: a second call writes its descriptors over those of the first.
 ///
 /// # Errors
 /// When a file is not valid, a method streams, or nothing can be written.
@@ -85,8 +97,11 @@ pub fn compile_protos(protos: &[impl AsRef<Path>], includes: &[impl AsRef<Path>]
 }
 
 fn compile_into(out: &Path, protos: &[impl AsRef<Path>], includes: &[impl AsRef<Path>]) -> Result<(), Error> {
-    let files = protox::compile(protos, includes)?;
-    require_unary(&files)?;
+    let mut compiler = protox::Compiler::new(includes)?;
+    compiler.include_source_info(true).include_imports(true).open_files(protos)?;
+    let imported: BTreeSet<_> = compiler.files().filter(|file| file.is_import()).map(|file| file.name()).collect();
+    let files = compiler.file_descriptor_set();
+    files.file.iter().filter(|file| !imported.contains(file.name())).try_for_each(require_unary)?;
     write(&out.join(DESCRIPTORS), &descriptors(&files)?)?;
     let mut config = prost_build::Config::new();
     config
@@ -98,15 +113,13 @@ fn compile_into(out: &Path, protos: &[impl AsRef<Path>], includes: &[impl AsRef<
     written.map_err(|source| Error::Output { path: out.to_owned(), source })
 }
 
-fn require_unary(files: &FileDescriptorSet) -> Result<(), Error> {
-    for file in &files.file {
-        for service in &file.service {
-            let streams = |method: &&prost_types::MethodDescriptorProto| {
-                method.client_streaming.unwrap_or_default() || method.server_streaming.unwrap_or_default()
-            };
-            if let Some(method) = service.method.iter().find(streams) {
+fn require_unary(file: &FileDescriptorProto) -> Result<(), Error> {
+    for (of_service, service) in (0..).zip(&file.service) {
+        for (of_method, method) in (0..).zip(&service.method) {
+            if method.client_streaming() || method.server_streaming() {
                 return Err(Error::Streams {
                     file: file.name().to_owned(),
+                    line: line(file, &[SERVICES, of_service, METHODS, of_method]),
                     service: format!("{}.{}", file.package(), service.name()).trim_start_matches('.').to_owned(),
                     method: method.name().to_owned(),
                 });
@@ -114,6 +127,13 @@ fn require_unary(files: &FileDescriptorSet) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// Returns the line that something stands in, by its path through the fields of the file's descriptor.
+fn line(file: &FileDescriptorProto, path: &[i32]) -> i32 {
+    let places = file.source_code_info.iter().flat_map(|info| &info.location);
+    let place = places.filter(|place| place.path == path).find_map(|place| place.span.first());
+    place.map_or(1, |line| line + 1)
 }
 
 /// Returns the files as the component carries them: without their comments and the places of things in them.

@@ -9,6 +9,10 @@ pub(crate) struct Traits;
 
 impl ServiceGenerator for Traits {
     fn generate(&mut self, service: Service, code: &mut String) {
+        // It is of a file that is imported, and no plugin can answer it.
+        if service.methods.iter().any(|method| method.client_streaming || method.server_streaming) {
+            return;
+        }
         let full_name = match service.package.as_str() {
             "" => service.proto_name.clone(),
             package => format!("{package}.{}", service.proto_name),

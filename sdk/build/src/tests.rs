@@ -70,8 +70,31 @@ fn the_descriptors_are_whole_and_hold_no_comments() -> Result<(), Error> {
 fn a_method_that_streams_is_refused_with_what_to_do() {
     let streaming = SHOP.replace("returns (BuyResponse)", "returns (stream BuyResponse)");
     let expected =
-        "shop.proto: `shop.v1.Shop/Buy` streams, and a plugin answers unary methods only: take `stream` out of it";
+        "shop.proto:8: `shop.v1.Shop/Buy` streams, and a plugin answers unary methods only: take `stream` out of it";
     assert_eq!(refusal(&streaming), expected);
+    let both = streaming.replace("Buy(BuyRequest)", "Buy(stream BuyRequest)");
+    assert_eq!(refusal(&both), expected);
+}
+
+#[test]
+fn a_service_that_is_imported_may_stream_and_becomes_no_trait() -> Result<(), Error> {
+    let (source, out) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
+    let streaming = SHOP.replace("returns (BuyResponse)", "returns (stream BuyResponse)");
+    let importing = r#"
+        syntax = "proto3";
+        package till.v1;
+        import "shop.proto";
+        service Till { rpc Ring(shop.v1.BuyRequest) returns (shop.v1.BuyResponse); }
+    "#;
+    for (name, content) in [("shop.proto", streaming.as_str()), ("till.proto", importing)] {
+        fs::write(source.path().join(name), content).expect("a file");
+    }
+    compile_into(out.path(), &["till.proto"], &[source.path()])?;
+    let read = |name: &str| fs::read_to_string(out.path().join(name)).expect("a file of the package's name");
+    assert!(read("till.v1.rs").contains("pub trait Till"));
+    let shop = read("shop.v1.rs");
+    assert!(shop.contains("pub struct BuyRequest") && !shop.contains("trait Shop"), "{shop}");
+    Ok(())
 }
 
 #[test]
