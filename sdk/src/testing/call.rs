@@ -58,12 +58,25 @@ impl TestCall {
     /// # Panics
     /// When the method does, or when its answer is no `T`.
     pub fn send<P: Plugin, T: Message + Default>(self) -> Result<T> {
+        self.send_overtaken::<P, T>(|| ())
+    }
+
+    /// Sends the call while another is faster, as [`TestRequest::send_overtaken`](super::TestRequest::send_overtaken) does
+    /// with a request: what `others` does is committed before the method's own commit, and the method runs again where
+    /// that changes what it read.
+    ///
+    /// # Errors
+    /// The status that the caller would see.
+    ///
+    /// # Panics
+    /// As [`send`](Self::send).
+    pub fn send_overtaken<P: Plugin, T: Message + Default>(self, others: impl FnOnce()) -> Result<T> {
         let caller = self.caller.clone();
-        let answer = double::with_caller(caller, || self.answer::<P>())?;
+        let answer = double::with_caller(caller, || self.answer::<P>(others))?;
         Ok(T::decode(&*answer).expect("the answer is a message of the type that the test names"))
     }
 
-    fn answer<P: Plugin>(self) -> Result<Vec<u8>> {
+    fn answer<P: Plugin>(self, others: impl FnOnce()) -> Result<Vec<u8>> {
         let manifest = Manifest::of::<P>();
         let (index, method) = manifest
             .find_method(&self.method)
@@ -83,7 +96,7 @@ impl TestCall {
                 P::handle_grpc(call.clone())
             })
         };
-        keyspace::run(manifest.scope(method.state_access()), handler, || ()).map_err(|fault| match fault {
+        keyspace::run(manifest.scope(method.state_access()), handler, others).map_err(|fault| match fault {
             Fault::Handler(status) => status,
             Fault::Commit(problem) => problem.into(),
             Fault::Unavailable => keyspace::unavailable().into(),

@@ -106,6 +106,14 @@ fn ok_commits_and_err_does_not() {
 }
 
 #[test]
+fn a_call_that_was_overtaken_runs_again() {
+    let slower = visit("ada").send_overtaken::<visits::Plugin, Count>(|| {
+        assert_eq!(visit("ada").send::<visits::Plugin, Count>().expect("it counts"), Count { count: 1 });
+    });
+    assert_eq!(slower.expect("it counts again"), Count { count: 2 });
+}
+
+#[test]
 fn who_may_not_call_is_refused() {
     let call = || testing::call("visits.v1.Visits/Visit", &name("ada"));
     let code = |call: testing::TestCall| call.send::<visits::Plugin, Count>().expect_err("it is refused").code();
