@@ -182,6 +182,11 @@ impl Problem {
         &self.message
     }
 
+    /// Sets the error behind the problem, which was met elsewhere.
+    pub(crate) fn with_cause(self, cause: Option<Cause>) -> Self {
+        Self { cause, ..self }
+    }
+
     /// Returns status, code, message and cause.
     pub(crate) fn into_parts(self) -> (u16, Cow<'static, str>, Cow<'static, str>, Option<Cause>) {
         (self.status, self.code, self.message, self.cause)

@@ -166,6 +166,21 @@ impl Status {
         &self.message
     }
 
+    /// Returns the problem that says the same over HTTP, for a route that shares a function with a method. Its HTTP status
+    /// is what the host answers to a call in JSON: docs/errors.md.
+    ///
+    /// ```
+    /// use backplane_sdk::grpc::Status;
+    ///
+    /// let problem = Status::already_exists("there is one").with_reason("name_taken").into_problem();
+    /// assert_eq!((problem.status(), problem.code(), problem.message()), (409, "name_taken", "there is one"));
+    /// ```
+    #[must_use]
+    pub fn into_problem(self) -> Problem {
+        let Self { code, reason, message, cause } = self;
+        Problem::new(http_status_of(code), reason, message).with_cause(cause)
+    }
+
     /// Logs the source, if there is one, and gives the rest to the host.
     pub(crate) fn report(self) -> wire::Status {
         if let Some(cause) = &self.cause {
@@ -205,23 +220,67 @@ fn code_of(status: u16) -> Code {
     }
 }
 
+/// As the host does it with a call in JSON: docs/errors.md.
+fn http_status_of(code: Code) -> u16 {
+    match code {
+        Code::InvalidArgument | Code::FailedPrecondition | Code::OutOfRange => 400,
+        Code::Unauthenticated => 401,
+        Code::PermissionDenied => 403,
+        Code::NotFound => 404,
+        Code::AlreadyExists | Code::Aborted => 409,
+        Code::ResourceExhausted => 429,
+        Code::Cancelled => 499,
+        Code::Unknown | Code::Internal | Code::DataLoss => 500,
+        Code::Unimplemented => 501,
+        Code::Unavailable => 503,
+        Code::DeadlineExceeded => 504,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// Returns the first two cells of each row of a table in docs/errors.md.
+    fn documented(heading: &str) -> Vec<(&str, &str)> {
+        let text = include_str!("../../../docs/errors.md");
+        let (_, section) = text.split_once(heading).expect("docs/errors.md has the section");
+        let rows = section.lines().skip_while(|line| !line.starts_with("|---")).skip(1);
+        let cells = |row: &'static str| {
+            let mut cells = row.split('|').skip(1).map(|cell| cell.trim().trim_matches('`'));
+            cells.next().zip(cells.next()).expect("a row has two cells")
+        };
+        rows.take_while(|line| line.starts_with('|')).map(cells).collect()
+    }
+
     #[test]
     fn codes_are_those_of_the_documentation() {
-        let text = include_str!("../../../docs/errors.md");
-        let (_, section) = text.split_once("### By HTTP status").expect("docs/errors.md has the section");
-        let rows = section.lines().skip_while(|line| !line.starts_with("|---")).skip(1);
-        let mut seen = 0;
-        for row in rows.take_while(|line| line.starts_with('|')) {
-            let cells: Vec<_> = row.split('|').map(|cell| cell.trim().trim_matches('`')).collect();
-            let Ok(status) = cells[1].parse() else { continue };
-            assert_eq!(code_of(status).reason().to_ascii_uppercase(), cells[2], "{status}");
-            seen += 1;
+        let rows = documented("### By HTTP status");
+        for (status, code) in &rows {
+            let status = status.parse().expect("an HTTP status");
+            assert_eq!(code_of(status).reason().to_ascii_uppercase(), *code, "{status}");
         }
-        assert!(seen > 10, "{seen} rows");
+        assert!(rows.len() > 10, "{} rows", rows.len());
+    }
+
+    #[test]
+    fn http_statuses_are_those_of_the_documentation() {
+        let rows = documented("### In JSON");
+        let mut left: Vec<_> = (1..=16).map(Code::from_i32).collect();
+        for (name, status) in rows {
+            let place = left.iter().position(|code| code.reason().to_ascii_uppercase() == name);
+            let code = left.swap_remove(place.expect("each code stands there once"));
+            assert_eq!(http_status_of(code).to_string(), status, "{name}");
+        }
+        assert_eq!(left, []);
+    }
+
+    #[test]
+    fn a_status_that_becomes_a_problem_keeps_its_source() {
+        let status = Status::unavailable("later").with_source(std::fmt::Error);
+        let (status, code, message, cause) = status.into_problem().into_parts();
+        assert_eq!((status, &*code, &*message), (503, "unavailable", "later"));
+        assert!(cause.is_some());
     }
 
     #[test]
