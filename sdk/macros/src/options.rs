@@ -5,7 +5,8 @@ use std::fmt::Display;
 
 use syn::parse::{ParseStream, Parser};
 use syn::punctuated::Punctuated;
-use syn::{Error, Expr, ExprLit, Lit, LitStr, Meta, Result, Token};
+use syn::spanned::Spanned;
+use syn::{Attribute, Error, Expr, ExprLit, Lit, LitStr, Meta, Result, Token};
 
 use crate::units::{parse_bytes, parse_millis};
 
@@ -13,6 +14,23 @@ use crate::units::{parse_bytes, parse_millis};
 pub(crate) struct AttributeOption {
     pub(crate) name: String,
     meta: Meta,
+}
+
+/// Reads the text that comes first, and the options behind it.
+pub(crate) fn parse_attribute(
+    attribute: &Attribute,
+    missing: &str,
+    known: &[&str],
+) -> Result<(LitStr, Vec<AttributeOption>)> {
+    let Meta::List(list) = &attribute.meta else { return Err(Error::new(attribute.path().span(), missing)) };
+    let parser = |input: ParseStream<'_>| {
+        let text: LitStr = input.parse().map_err(|error| Error::new(error.span(), missing))?;
+        if !input.is_empty() {
+            input.parse::<Token![,]>()?;
+        }
+        Ok((text, parse_options(input, known)?))
+    };
+    parser.parse2(list.tokens.clone())
 }
 
 /// Reads `name, name(...), name = ...` up to the end.

@@ -1,15 +1,13 @@
 //! One function with a route attribute.
 
 use proc_macro2::Span;
-use syn::parse::{ParseStream, Parser};
-use syn::spanned::Spanned;
-use syn::{Attribute, Error, ItemFn, LitStr, Meta, Result, Token};
+use syn::{Attribute, Error, ItemFn, LitStr, Result};
 
 use crate::access;
 use crate::arguments::{self, Argument};
 use crate::description::first_sentence;
 use crate::manifest;
-use crate::options::{AttributeOption, parse_options};
+use crate::options::{AttributeOption, parse_attribute};
 use crate::path::RoutePath;
 
 /// The method that a route answers.
@@ -65,7 +63,8 @@ pub(crate) struct Route {
 impl Route {
     /// Reads the attribute and the function under it, and takes `#[header]` off the function's arguments.
     pub(crate) fn parse(method: Method, attribute: &Attribute, function: &mut ItemFn) -> Result<Self> {
-        let (path_text, options) = parse_attribute(attribute)?;
+        let missing = "a route needs its path first: write for example `#[get(\"/{id}\")]`";
+        let (path_text, options) = parse_attribute(attribute, missing, &OPTIONS)?;
         let path = RoutePath::parse(&path_text.value()).map_err(|message| Error::new(path_text.span(), message))?;
         let mut route = manifest::Route {
             method: method.name(),
@@ -94,19 +93,6 @@ impl Route {
             arguments,
         })
     }
-}
-
-fn parse_attribute(attribute: &Attribute) -> Result<(LitStr, Vec<AttributeOption>)> {
-    let missing = |span| Error::new(span, "a route needs its path first: write for example `#[get(\"/{id}\")]`");
-    let Meta::List(list) = &attribute.meta else { return Err(missing(attribute.path().span())) };
-    let parser = |input: ParseStream<'_>| {
-        let path: LitStr = input.parse().map_err(|error| missing(error.span()))?;
-        if !input.is_empty() {
-            input.parse::<Token![,]>()?;
-        }
-        Ok((path, parse_options(input, &OPTIONS)?))
-    };
-    parser.parse2(list.tokens.clone())
 }
 
 fn apply(options: &[AttributeOption], route: &mut manifest::Route) -> Result<()> {

@@ -6,11 +6,11 @@
 use proc_macro2::Span;
 use syn::parse::{ParseStream, Parser};
 use syn::spanned::Spanned;
-use syn::{Attribute, Error, FnArg, Ident, ImplItem, ImplItemFn, ItemImpl, LitStr, Meta, Path, Result, Token, Type};
+use syn::{Attribute, Error, FnArg, Ident, ImplItem, ImplItemFn, ItemImpl, LitStr, Meta, Path, Result, Type};
 
 use crate::access;
 use crate::manifest;
-use crate::options::{AttributeOption, parse_options};
+use crate::options::{AttributeOption, parse_attribute, parse_options};
 
 /// Most services that the manifest's schema accepts.
 pub(crate) const SERVICES_MAX: usize = 20;
@@ -43,7 +43,8 @@ pub(crate) struct Service {
 impl Service {
     /// Reads the attribute and the implementation under it, and takes `#[method]` off its functions.
     pub(crate) fn parse(attribute: &Attribute, item: &mut ItemImpl) -> Result<Self> {
-        let (name, options) = parse_attribute(attribute)?;
+        let missing = "which service? write for example `#[grpc(\"greetings.v1.Greeter\")]`";
+        let (name, options) = parse_attribute(attribute, missing, &OPTIONS)?;
         check_name(&name)?;
         let Some((implemented, _)) = &item.trait_ else {
             let message =
@@ -66,19 +67,6 @@ impl Service {
         }
         Ok(Self { manifest: service, name_span: name.span(), implemented, of: (*item.self_ty).clone(), functions })
     }
-}
-
-fn parse_attribute(attribute: &Attribute) -> Result<(LitStr, Vec<AttributeOption>)> {
-    let missing = "which service? write for example `#[grpc(\"greetings.v1.Greeter\")]`";
-    let Meta::List(list) = &attribute.meta else { return Err(Error::new(attribute.path().span(), missing)) };
-    let parser = |input: ParseStream<'_>| {
-        let name: LitStr = input.parse().map_err(|error| Error::new(error.span(), missing))?;
-        if !input.is_empty() {
-            input.parse::<Token![,]>()?;
-        }
-        Ok((name, parse_options(input, &OPTIONS)?))
-    };
-    parser.parse2(list.tokens.clone())
 }
 
 fn check_name(name: &LitStr) -> Result<()> {

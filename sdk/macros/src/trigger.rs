@@ -1,13 +1,11 @@
 //! One function that no request calls: with `#[on]`, `#[every]` or `#[cron]`.
 
 use proc_macro2::Span;
-use syn::parse::{ParseStream, Parser};
-use syn::spanned::Spanned;
-use syn::{Attribute, Error, FnArg, Ident, ItemFn, LitStr, Meta, Result, Token, Type, parse_quote};
+use syn::{Attribute, Error, FnArg, Ident, ItemFn, LitStr, Result, Type, parse_quote};
 
 use crate::arguments::check_signature;
 use crate::manifest;
-use crate::options::{AttributeOption, parse_options};
+use crate::options::{AttributeOption, parse_attribute};
 use crate::topic::parse_pattern;
 use crate::units::parse_interval;
 
@@ -109,19 +107,6 @@ impl Trigger {
         }
         Ok(Self { function: function.sig.ident.clone(), arguments })
     }
-}
-
-/// Reads the text that comes first, and the options behind it.
-fn parse_attribute(attribute: &Attribute, missing: &str, known: &[&str]) -> Result<(LitStr, Vec<AttributeOption>)> {
-    let Meta::List(list) = &attribute.meta else { return Err(Error::new(attribute.path().span(), missing)) };
-    let parser = |input: ParseStream<'_>| {
-        let text: LitStr = input.parse().map_err(|error| Error::new(error.span(), missing))?;
-        if !input.is_empty() {
-            input.parse::<Token![,]>()?;
-        }
-        Ok((text, parse_options(input, known)?))
-    };
-    parser.parse2(list.tokens.clone())
 }
 
 fn read_attempts(option: &AttributeOption) -> Result<u64> {
