@@ -71,6 +71,7 @@ mod storage;
 mod store_faults;
 mod store_log;
 mod swaps;
+mod tls;
 mod token_command;
 mod tokens;
 mod transactions;

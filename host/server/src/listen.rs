@@ -10,6 +10,7 @@
 mod connection;
 mod open;
 mod peer;
+mod tls;
 
 use std::{convert::Infallible, error::Error, io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -26,7 +27,10 @@ use tower::Service;
 use self::{connection::Protocols, open::Connections, peer::WithPeer};
 use crate::config::HttpConfig;
 
-pub use self::peer::{Peer, address_of};
+pub use self::{
+    peer::{Peer, address_of},
+    tls::{CertificateFiles, Tls, TlsError},
+};
 
 /// Pause after an error of `accept`, such as having no file descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -36,16 +40,21 @@ const AGE_CHECK_INTERVAL_MAX: Duration = Duration::from_secs(30);
 
 /// Serves connections until `shutdown`, then drains them for at most `http.drain_timeout`.
 ///
-/// A request carries its [`Peer`] as an extension.
-pub async fn serve<S, B>(listener: TcpListener, service: S, http: &HttpConfig, shutdown: CancellationToken)
-where
+/// A request carries its [`Peer`] as an extension. With `tls` every connection is one of TLS.
+pub async fn serve<S, B>(
+    listener: TcpListener,
+    tls: Option<Tls>,
+    service: S,
+    http: &HttpConfig,
+    shutdown: CancellationToken,
+) where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send,
     B: Body + Send + 'static,
     B::Data: Send,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    let protocols = Arc::new(Protocols::new(http));
+    let protocols = Arc::new(Protocols::new(http, tls));
     let mut connections = Connections::new(http);
     let mut age_check = interval((http.connection_age_max / 16).min(AGE_CHECK_INTERVAL_MAX));
     age_check.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -25,7 +25,7 @@ use crate::{
     housekeeping,
     identity::{self, Identity, StartIdentityError, UnreadableKeys},
     limits::host_limits,
-    listen,
+    listen::{self, Tls, TlsError},
     live::{Live, Supervisor},
     middleware,
     rate_limit::RateLimits,
@@ -70,6 +70,9 @@ pub enum StartError {
         #[source]
         source: io::Error,
     },
+    /// The certificate cannot be used.
+    #[error("failed to set up TLS with http.tls_certificate and http.tls_key")]
+    Tls(#[from] TlsError),
     /// The engine did not start.
     #[error("failed to start the plugin runtime")]
     Runtime(#[from] backplane_runtime::StartError),
@@ -82,6 +85,7 @@ pub enum StartError {
 pub struct Server {
     app: Arc<App>,
     listener: TcpListener,
+    tls: Option<Tls>,
     supervisor: Supervisor,
     delivering: Delivering,
     changes: mpsc::Sender<folder::Change>,
@@ -103,6 +107,10 @@ impl Server {
         let listener = TcpListener::bind(config.listen)
             .await
             .map_err(|source| StartError::Listen { address: config.listen, source })?;
+        let tls = match &config.http.tls {
+            Some(files) => Some(Tls::load(files.clone()).await?),
+            None => None,
+        };
         let (published, feeding) = Feed::open();
         let store = open_store(&config, published).await?;
         let identity = Identity::start(&config, Arc::clone(&store), Clock::SYSTEM, unreadable_keys).await;
@@ -138,12 +146,17 @@ impl Server {
             config,
         });
         let supervisor = Supervisor::new(Arc::clone(&app), receiver, commands);
-        Ok(Self { app, listener, supervisor, delivering, changes, setup_token })
+        Ok(Self { app, listener, tls, supervisor, delivering, changes, setup_token })
     }
 
     /// Takes the token for the first administrator, when there is none yet. It is for whoever started the server.
     pub fn take_setup_token(&mut self) -> Option<SecretString> {
         self.setup_token.take()
+    }
+
+    /// Returns how URLs of the server begin: `http` or `https`.
+    pub fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https" } else { "http" }
     }
 
     /// Returns the address that the server listens on.
@@ -159,7 +172,7 @@ impl Server {
     /// # Errors
     /// When a thread does not start.
     pub async fn run(self) -> Result<(), StartError> {
-        let Self { app, listener, supervisor, delivering, changes, .. } = self;
+        let Self { app, listener, tls, supervisor, delivering, changes, .. } = self;
         let grace = app.config.http.drain_delay + app.config.http.drain_timeout;
         let delivering = tokio::spawn(delivering.run(app.shutdown.clone(), grace));
         let supervisor = on_own_thread("supervisor", supervisor.run())?;
@@ -170,9 +183,13 @@ impl Server {
         let stop_polling = CancellationToken::new();
         let poll = tokio::spawn(identity::poll::run(Arc::clone(&app), stop_polling.clone()));
         let follow = tokio::spawn(follow::run(Arc::clone(&app)));
+        let follow_certificate = tls.clone().map(|tls| tokio::spawn(tls.follow()));
         let service = middleware::edge(Surface::new(Arc::clone(&app)), app.config.log.access);
-        listen::serve(listener, service, &app.config.http, app.shutdown.clone()).await;
+        listen::serve(listener, tls, service, &app.config.http, app.shutdown.clone()).await;
         stop_polling.cancel();
+        if let Some(follow_certificate) = follow_certificate {
+            follow_certificate.abort();
+        }
         let _ended = tokio::join!(watch, housekeeping, poll, follow, delivering);
         let _ended = spawn_blocking(move || supervisor.join()).await;
         let store = Arc::clone(&app.store);

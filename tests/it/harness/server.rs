@@ -142,7 +142,8 @@ impl Setup {
                 panic!("the server ended with {status}:\n{}", server.log().join("\n"));
             }
             let lines = server.output();
-            Some(lines.iter().find_map(|line| line.strip_prefix("listening on http://"))?.trim().to_owned())
+            let urls = lines.iter().filter_map(|line| line.strip_prefix("listening on "));
+            Some(urls.filter_map(|url| url.split_once("://")).next()?.1.trim().to_owned())
         });
         server
     }

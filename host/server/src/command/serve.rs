@@ -1,6 +1,6 @@
 //! `backplane serve`: loads the plugin folder and answers requests until it is told to stop.
 
-use std::{io::Write as _, net::SocketAddr};
+use std::io::Write as _;
 
 use anyhow::Context as _;
 use backplane_auth::{ExposeSecret as _, PASSWORD_BYTES_MIN, SecretString};
@@ -28,7 +28,7 @@ pub struct ServeArgs {
 
 /// Serves until the process is told to stop.
 ///
-/// Prints one line to standard output when it listens, `listening on http://ADDRESS`, for scripts to wait for. While
+/// Prints one line to standard output when it listens, `listening on http://ADDRESS` (or `https`), for scripts to wait for. While
 /// nobody administers the server, a line with the set-up token follows: it is printed here and is in no log.
 ///
 /// # Errors
@@ -51,9 +51,10 @@ async fn serve(config: Config, unreadable_keys: UnreadableKeys, log: Lines) -> a
     let mut server = Server::start(config, compile::command(), unreadable_keys, log, shutdown).await?;
     let address = server.address().context("failed to read the address that the server listens on")?;
     tracing::info!(%address, plugins = %plugins.display(), data = %data.display(), "listening");
-    let mut said = format!("listening on http://{address}\n");
+    let url = format!("{}://{address}", server.scheme());
+    let mut said = format!("listening on {url}\n");
     if let Some(token) = server.take_setup_token() {
-        said += &invite(address, &token);
+        said += &invite(&url, &token);
     }
     // Whoever started the server may have closed its output; it serves all the same.
     let mut stdout = std::io::stdout().lock();
@@ -63,13 +64,13 @@ async fn serve(config: Config, unreadable_keys: UnreadableKeys, log: Lines) -> a
 }
 
 /// Says how to make the first administrator.
-fn invite(address: SocketAddr, token: &SecretString) -> String {
+fn invite(url: &str, token: &SecretString) -> String {
     let (token, minutes) = (token.expose_secret(), SETUP_LIFETIME.as_secs() / 60);
     format!(
         "set-up token: {token}\n\n\
          Nobody administers this server yet. Within {minutes} minutes, choose a name and a password of at least \
          {PASSWORD_BYTES_MIN} characters:\n\n  \
-         curl http://{address}/api/auth/setup --json '{{\"token\":\"{token}\",\"name\":\"admin\",\"password\":\"...\"}}'\n\n\
+         curl {url}/api/auth/setup --json '{{\"token\":\"{token}\",\"name\":\"admin\",\"password\":\"...\"}}'\n\n\
          Or run `backplane user add NAME --role admin` on its data folder, while it runs.\n\n"
     )
 }

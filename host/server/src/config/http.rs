@@ -3,10 +3,13 @@
 use std::time::Duration;
 
 use super::{reader::Reader, value::Size};
+use crate::listen::CertificateFiles;
 
 /// Bounds of the HTTP listener.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HttpConfig {
+    /// With which certificate the listener speaks TLS. Default none: no TLS.
+    pub tls: Option<CertificateFiles>,
     /// From accepting a connection to its first byte. Default 10 s.
     pub first_byte_timeout: Duration,
     /// From the end of one request to the end of the next one's headers; an idle HTTP/1.1 connection is closed after
@@ -40,6 +43,7 @@ pub struct HttpConfig {
 impl Default for HttpConfig {
     fn default() -> Self {
         Self {
+            tls: None,
             first_byte_timeout: Duration::from_secs(10),
             header_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(30),
@@ -64,7 +68,20 @@ impl HttpConfig {
         let pause = Duration::ZERO..=Duration::from_secs(60 * 60);
         let any_size = Size(0)..=Size::mib(1024);
         let mut http = reader.section("http");
+        let tls = match (http.optional("tls_certificate"), http.optional("tls_key")) {
+            (Some(certificate), Some(key)) => Some(CertificateFiles { certificate, key }),
+            (None, None) => None,
+            (Some(_), None) => {
+                http.refuse("tls_certificate", "needs its private key: write tls_key, too".into());
+                None
+            }
+            (None, Some(_)) => {
+                http.refuse("tls_key", "needs its certificate: write tls_certificate, too".into());
+                None
+            }
+        };
         let config = Self {
+            tls,
             first_byte_timeout: http.within("first_byte_timeout", default.first_byte_timeout, moment.clone()),
             header_timeout: http.within("header_timeout", default.header_timeout, moment.clone()),
             body_timeout: http.within("body_timeout", default.body_timeout, moment),

@@ -12,13 +12,17 @@ use hyper_util::{
     server::graceful::GracefulConnection,
 };
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::TcpStream,
     sync::oneshot,
     time::{sleep, timeout},
 };
 use tower::Service;
 
-use super::peer::WithPeer;
+use super::{
+    peer::WithPeer,
+    tls::{self, Tls},
+};
 use crate::config::HttpConfig;
 
 /// What a client sends first when it knows that the server speaks HTTP/2 (RFC 9113 §3.4).
@@ -39,6 +43,7 @@ pub(super) struct Protocols {
     http1: http1::Builder,
     http2: http2::Builder<TokioExecutor>,
     first_byte_timeout: Duration,
+    tls: Option<Tls>,
 }
 
 /// What a connection's first bytes say.
@@ -48,7 +53,7 @@ enum Protocol {
 }
 
 impl Protocols {
-    pub(super) fn new(http: &HttpConfig) -> Self {
+    pub(super) fn new(http: &HttpConfig, tls: Option<Tls>) -> Self {
         let mut http1 = http1::Builder::new();
         http1
             .timer(TokioTimer::new())
@@ -67,7 +72,7 @@ impl Protocols {
             .initial_connection_window_size(HTTP2_WINDOW_BYTES)
             .keep_alive_interval(HTTP2_PING_INTERVAL)
             .keep_alive_timeout(HTTP2_PING_INTERVAL);
-        Self { http1, http2, first_byte_timeout: http.first_byte_timeout }
+        Self { http1, http2, first_byte_timeout: http.first_byte_timeout, tls }
     }
 
     /// Serves a connection to its end. After `stop` it ends with the requests that are in flight.
@@ -79,17 +84,57 @@ impl Protocols {
         B::Data: Send,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
+        if let Some(tls) = &self.tls {
+            // Boxed: a connection without TLS does not carry around what one with it needs.
+            return Box::pin(self.serve_tls(tls, stream, service, stop)).await;
+        }
         let protocol = tokio::select! {
             biased;
             protocol = timeout(self.first_byte_timeout, detect(&stream)) => protocol,
             _ = &mut stop => return,
         };
+        match protocol {
+            Ok(Ok(Some(protocol))) => self.speak(protocol, stream, service, stop).await,
+            // Closed, broken or silent: there is nobody to answer.
+            Ok(Ok(None) | Err(_)) | Err(_) => {}
+        }
+    }
+
+    async fn serve_tls<S, B>(&self, tls: &Tls, stream: TcpStream, service: WithPeer<S>, mut stop: oneshot::Receiver<()>)
+    where
+        S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
+        S::Future: Send,
+        B: Body + Send + 'static,
+        B::Data: Send,
+        B::Error: Into<Box<dyn Error + Send + Sync>>,
+    {
+        let accepted = tokio::select! {
+            biased;
+            accepted = tls.accept(stream, self.first_byte_timeout) => accepted,
+            _ = &mut stop => return,
+        };
+        match accepted {
+            Ok(stream) => {
+                let protocol = if tls::speaks_http2(&stream) { Protocol::Http2 } else { Protocol::Http1 };
+                self.speak(protocol, stream, service, stop).await;
+            }
+            Err(error) => tracing::debug!(%error, "a client could not agree on TLS"),
+        }
+    }
+
+    async fn speak<I, S, B>(&self, protocol: Protocol, stream: I, service: WithPeer<S>, stop: oneshot::Receiver<()>)
+    where
+        I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
+        S::Future: Send,
+        B: Body + Send + 'static,
+        B::Data: Send,
+        B::Error: Into<Box<dyn Error + Send + Sync>>,
+    {
         let io = TokioIo::new(stream);
         let result = match protocol {
-            Ok(Ok(Some(Protocol::Http1))) => run(self.http1.serve_connection(io, service), stop).await,
-            Ok(Ok(Some(Protocol::Http2))) => run(self.http2.serve_connection(io, service), stop).await,
-            // Closed, broken or silent: there is nobody to answer.
-            Ok(Ok(None) | Err(_)) | Err(_) => return,
+            Protocol::Http1 => run(self.http1.serve_connection(io, service), stop).await,
+            Protocol::Http2 => run(self.http2.serve_connection(io, service), stop).await,
         };
         if let Err(error) = result {
             tracing::debug!(%error, "connection ended early");

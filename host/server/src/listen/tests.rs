@@ -46,7 +46,7 @@ async fn start(http: HttpConfig) -> Server {
     });
     let shutdown = CancellationToken::new();
     let token = shutdown.clone();
-    let task = tokio::spawn(async move { serve(listener, service, &http, token).await });
+    let task = tokio::spawn(async move { serve(listener, None, service, &http, token).await });
     Server { address, shutdown, task, arrived, answers }
 }
 
