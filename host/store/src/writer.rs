@@ -1,7 +1,8 @@
 //! The writer: one thread with the only connection that writes.
 //!
 //! - It does jobs in batches. A batch is one transaction, ended by one wait for the disk; while that lasts, the next
-//!   batch gathers in the queue by itself. There is no artificial delay.
+//!   batch gathers in the queue by itself. There is no artificial delay. Where processors are scarce, the thread does
+//!   not take one from a call that is about to hand over its commit, too: see `take_a_turn`.
 //! - Nobody is answered before the batch is on disk. When it is not, all of it is undone, in the database and in
 //!   memory, and everybody in it is told so.
 //! - A job that panics takes its batch with it, and the connection, whose state is unknown then. The thread goes on.
@@ -40,6 +41,10 @@ use diesel::{
     connection::{AnsiTransactionManager, SimpleConnection as _, TransactionManager as _},
     prelude::*,
 };
+use thread_priority::{
+    NormalThreadSchedulePolicy, ThreadPriority, ThreadPriorityValue, ThreadSchedulePolicy,
+    set_thread_priority_and_policy, thread_native_id,
+};
 use tokio::time::Instant;
 
 pub(crate) use self::{
@@ -66,6 +71,9 @@ use crate::{
 
 /// How often a writer whose last batch failed tries whether the database can be written.
 const PROBE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// `nice` 0 on a scale from 0, the lowest priority, to 99.
+const NICE_0: u8 = 48;
 
 /// What the writer shares with those who write and read.
 pub(crate) struct Shared {
@@ -175,6 +183,7 @@ impl Writer {
     }
 
     fn run(mut self) {
+        take_a_turn();
         let shared = Arc::clone(&self.shared);
         let _end = EndOnDrop(&shared.queue);
         loop {
@@ -295,6 +304,19 @@ impl Writer {
     }
 }
 
+/// Makes the calling thread one that waits its turn when it wakes up, with its whole share (`SCHED_BATCH`, sched(7)).
+///
+/// Else the scheduler gives it the processor of a call at once, and a batch begins with the few commits that are there.
+/// That happens where this is refused, and where the process was started with another priority, which it keeps.
+fn take_a_turn() {
+    let Ok(priority) = ThreadPriorityValue::try_from(NICE_0) else { return };
+    if rustix::process::getpriority_process(None) == Ok(0) {
+        let batch = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Batch);
+        let _refused =
+            set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Crossplatform(priority), batch);
+    }
+}
+
 fn source(error: impl std::error::Error + Send + Sync + 'static) -> Source {
     Arc::new(error)
 }
@@ -311,5 +333,28 @@ struct EndOnDrop<'a>(&'a Queue);
 impl Drop for EndOnDrop<'_> {
     fn drop(&mut self) {
         self.0.end();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use thread_priority::thread_schedule_policy;
+
+    use super::*;
+
+    #[test]
+    fn a_thread_that_takes_its_turn_keeps_its_share() {
+        let nice = || rustix::process::getpriority_process(None).expect("each thread has one");
+        thread::spawn(move || {
+            let before = nice();
+            take_a_turn();
+            assert_eq!(nice(), before);
+            if before == 0 {
+                let batch = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Batch);
+                assert_eq!(thread_schedule_policy(), Ok(batch));
+            }
+        })
+        .join()
+        .expect("the thread ends");
     }
 }
