@@ -93,11 +93,9 @@ impl Protocols {
             protocol = timeout(self.first_byte_timeout, detect(&stream)) => protocol,
             _ = &mut stop => return,
         };
-        match protocol {
-            Ok(Ok(Some(protocol))) => self.speak(protocol, stream, service, stop).await,
-            // Closed, broken or silent: there is nobody to answer.
-            Ok(Ok(None) | Err(_)) | Err(_) => {}
-        }
+        // Closed, broken or silent: there is nobody to answer.
+        let Ok(Ok(Some(protocol))) = protocol else { return };
+        self.speak(protocol, stream, service, stop).await;
     }
 
     async fn serve_tls<S, B>(&self, tls: &Tls, stream: TcpStream, service: WithPeer<S>, mut stop: oneshot::Receiver<()>)
