@@ -174,7 +174,8 @@ impl<W: Work> Call<W> {
         self.runs += 1;
         let prepared = timeout_at(self.context.deadline, self.prepare()).await;
         let admission = prepared.unwrap_or(Err(InvokeError::Conflict))?;
-        let scope = Scope { mode: self.mode, turns: self.turn.as_ref().map(|_| Arc::clone(self.generation.turns())) };
+        let turns = self.turn.as_ref().map(|_| Arc::clone(self.generation.turns()));
+        let scope = Scope { mode: self.mode, turns, needs_snapshot: self.must_settle };
         let context = std::mem::replace(&mut self.context, CallContext::idle());
         let start = Start { generation: Arc::clone(&self.generation), admission, context, scope, is_first };
         Ok(self.work.run(start).await)

@@ -33,6 +33,18 @@ pub trait Keyspace: Send + Sync {
     /// Dropping the future gives up the place in the queue.
     fn snapshot(&self) -> BoxFuture<'_, Result<Box<dyn Snapshot>, StateUnavailable>>;
 
+    /// Returns the moment at which a run that begins now can read without a snapshot; `None` where none can.
+    fn moment(&self) -> Option<Moment> {
+        None
+    }
+
+    /// Returns the row of a key that a snapshot of `moment` would show, if that is in memory.
+    ///
+    /// `None` says nothing: the key may be there.
+    fn find_recent(&self, _moment: Moment, _bucket: &str, _key: &[u8]) -> Option<Row> {
+        None
+    }
+
     /// Returns whether an `ok` of the handler is to be recorded even when it wrote nothing.
     fn records_answer(&self) -> bool;
 
@@ -46,6 +58,15 @@ pub trait Keyspace: Send + Sync {
     /// # Cancel safety
     /// Dropping the future changes nothing: what was handed over is decided all the same.
     fn commit(&self, transaction: Transaction, outcome: Outcome<'_>) -> BoxFuture<'static, Result<(), CommitError>>;
+}
+
+/// What a run reads at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment {
+    /// As [`Snapshot::sequence`].
+    pub sequence: i64,
+    /// As [`Snapshot::now_ms`].
+    pub now_ms: i64,
 }
 
 /// One plugin's state as it was at one moment. Dropping it gives back what it holds.

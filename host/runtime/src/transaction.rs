@@ -8,7 +8,8 @@
 //! Several handlers may run in one transaction, one after another: [`Draft::mark`] stands between them, and
 //! [`Draft::undo`] takes back what the last one wrote and published. What it read stays read.
 //!
-//! The snapshot is opened at the first read. It is read on the calling thread (docs/decisions/0007).
+//! The snapshot is opened at the first read of what the store does not have in memory (`recent`). It is read on the
+//! calling thread (docs/decisions/0007).
 
 mod base;
 mod integer;
@@ -17,6 +18,7 @@ mod names;
 mod outbox;
 mod range;
 mod reads;
+mod recent;
 #[cfg(test)]
 mod tests;
 mod undo;
@@ -30,12 +32,13 @@ use self::{
     names::{check_bucket, check_key, check_position},
     outbox::Outbox,
     reads::Reads,
+    recent::Recent,
     writes::Writes,
 };
 use crate::{
     bindings::backplane::plugin::kv::Error,
     byte_budget::{ByteBudget, Charge},
-    keyspace::{Change, KeyRange, Keyspace, RangeRead, StateUnavailable, Transaction},
+    keyspace::{Change, KeyRange, Keyspace, RangeRead, Row, Seen, StateUnavailable, Transaction},
     manifest::Transaction as Mode,
     turns::Turns,
 };
@@ -55,11 +58,13 @@ pub(crate) struct Scope {
     pub(crate) mode: Mode,
     /// Set when the run is in a turn: it sees what earlier turns have handed over.
     pub(crate) turns: Option<Arc<Turns>>,
+    /// Whether the run has to read everything from one snapshot.
+    pub(crate) needs_snapshot: bool,
 }
 
 impl Scope {
     /// No state at all.
-    pub(crate) const NONE: Self = Self { mode: Mode::None, turns: None };
+    pub(crate) const NONE: Self = Self { mode: Mode::None, turns: None, needs_snapshot: false };
 }
 
 /// Why a transaction does not do what was asked.
@@ -85,6 +90,8 @@ pub(crate) struct Draft {
     may_write: bool,
     turns: Option<Arc<Turns>>,
     base: Option<Base>,
+    /// What was read before there was a base; `None` where all is read from that.
+    recent: Option<Recent>,
     /// Sequence and time of the snapshot, kept when it is given back.
     opened: Option<(i64, i64)>,
     reads: Reads,
@@ -129,6 +136,7 @@ impl Draft {
             may_write,
             turns: scope.turns.clone(),
             base: None,
+            recent: (scope.turns.is_none() && !scope.needs_snapshot).then(Recent::default),
             opened: None,
             reads: Reads::default(),
             writes: Writes::default(),
@@ -261,7 +269,8 @@ impl Draft {
             transaction.events = self.outbox.into_list();
         }
         if keeps_writes || relies_on_pending {
-            (transaction.snapshot, transaction.now_ms) = self.opened.unzip();
+            let recent = self.recent.as_ref().and_then(Recent::opened);
+            (transaction.snapshot, transaction.now_ms) = self.opened.or(recent).unzip();
             (transaction.reads, transaction.ranges) = self.reads.into_lists();
         }
         Finished { transaction, relies_on_pending, charge: self.charge }
@@ -273,6 +282,12 @@ impl Draft {
             matches!(self.writes.find(bucket, key.as_bytes()), Some(Change::Set { .. } | Change::Delete))
         };
         if keys.iter().all(is_own) {
+            return self.check_failure();
+        }
+        if self.base.is_none()
+            && let Some(recent) = &mut self.recent
+            && keys.iter().all(|key| is_own(key) || recent.look_up(keyspace, bucket, key.as_bytes()))
+        {
             return self.check_failure();
         }
         let base = self.open(keyspace).await?;
@@ -291,8 +306,15 @@ impl Draft {
                 // Before the snapshot is opened: what ends in between is then seen twice, and not missed.
                 let pending = self.turns.as_ref().map(|turns| turns.pending()).unwrap_or_default();
                 let opened = keyspace.snapshot().await.map_err(Stop::Failed);
-                let snapshot = self.noted(opened)?;
+                let mut snapshot = self.noted(opened)?;
                 self.opened = Some((snapshot.sequence(), snapshot.now_ms()));
+                if let Some(recent) = self.recent.take() {
+                    let shown = recent.is_shown_by(&mut *snapshot).map_err(Stop::Failed);
+                    if !self.noted(shown)? {
+                        self.must_restart = true;
+                        return Err(Stop::Restart);
+                    }
+                }
                 Base { snapshot, pending }
             }
         };
@@ -320,8 +342,7 @@ impl Draft {
             Some(Change::Increment { by }) => Some(*by),
             None => None,
         };
-        let base = self.base.as_mut().ok_or(Error::Unavailable)?;
-        let (value, seen) = base.find(bucket, key.as_bytes()).map_err(Stop::Failed)?;
+        let (value, seen) = self.find(bucket, key.as_bytes())?;
         if self.may_write {
             self.reads.add_key(bucket, key.into_bytes(), seen)?;
             self.cover_reads()?;
@@ -330,6 +351,15 @@ impl Draft {
             Some(by) => Some(integer::add(value.as_deref(), by)?),
             None => value,
         })
+    }
+
+    fn find(&mut self, bucket: &str, key: &[u8]) -> Result<(Option<Vec<u8>>, Seen), Stop> {
+        if let Some(base) = &mut self.base {
+            return base.find(bucket, key).map_err(Stop::Failed);
+        }
+        let recent = self.recent.as_ref().and_then(|recent| recent.find(bucket, key));
+        let Row { value, version } = recent.ok_or(Error::Unavailable)?;
+        Ok((Some(value.clone()), Seen::Version { version: *version, value_bytes: value.len() }))
     }
 
     fn read_page(&mut self, listing: &Listing, range: KeyRange) -> Result<Page, Stop> {

@@ -38,6 +38,11 @@ pub(crate) fn is_live(expires_at_ms: Option<i64>, now_ms: i64) -> bool {
     expires_at_ms.is_none_or(|end| end > now_ms)
 }
 
+/// Returns when the time of a key is over that is set at `now_ms` for so long.
+pub(crate) fn end(now_ms: i64, ttl_ms: u64) -> i64 {
+    now_ms.saturating_add_unsigned(ttl_ms)
+}
+
 impl Name<'_> {
     /// Returns what the key's name counts for the quota of bytes.
     pub(crate) fn bytes(&self) -> i64 {

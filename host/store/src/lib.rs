@@ -33,6 +33,7 @@ mod plugins;
 mod range;
 mod read_connection;
 mod readers;
+mod recent;
 mod replies;
 mod restore;
 mod schema;

@@ -18,6 +18,7 @@ use crate::{
     keys::{self, Listing, Name},
     range::{KeyRange, Order, Row, Rows},
     readers::{Reader, Readers},
+    recent::Recent,
     replies::{self, Reply, ReplyKey},
     space::Space,
     statement::{Begin, Rollback},
@@ -26,6 +27,7 @@ use crate::{
 /// A space as it was at one moment. Gives its reader back when it is dropped.
 pub struct Snapshot {
     reader: Reader,
+    recent: Arc<Recent>,
     plugin_id: i64,
     sequence: i64,
     now_ms: i64,
@@ -35,13 +37,14 @@ impl Snapshot {
     pub(crate) async fn open(
         readers: &Arc<Readers>,
         space: &Space,
+        recent: &Arc<Recent>,
         committed: &AtomicI64,
         now_ms: i64,
     ) -> Result<Self, SnapshotError> {
         let reader = readers.borrow(space).await?;
         // Loaded before the transaction takes its snapshot: it sees at least what was committed then.
         let sequence = committed.load(Ordering::SeqCst);
-        let snapshot = Self { reader, plugin_id: space.id(), sequence, now_ms };
+        let snapshot = Self { reader, recent: Arc::clone(recent), plugin_id: space.id(), sequence, now_ms };
         // The first query takes the snapshot, which comes at once: there is no other reason to open one.
         snapshot.reader.read(|connection| Begin.execute(connection))?;
         Ok(snapshot)
@@ -64,7 +67,10 @@ impl Snapshot {
     pub fn get(&mut self, bucket: &str, key: &[u8]) -> Result<Option<Row>, SnapshotError> {
         let (name, now_ms) = (Name { plugin_id: self.plugin_id, bucket, key }, self.now_ms);
         let found = self.reader.read(|connection| keys::find(connection, name, now_ms))?;
-        Ok(found.map(|(row, _)| row))
+        Ok(found.map(|(row, expires_at_ms)| {
+            self.recent.offer(name, &row, expires_at_ms, self.sequence);
+            row
+        }))
     }
 
     /// Lists the keys of a range: at most `rows_max` and about `bytes_max` of keys and values, but one where there is

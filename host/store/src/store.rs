@@ -17,6 +17,7 @@ use crate::{
     events::{CollectedEvents, RetentionLimits, Step},
     filesystem::prepare_folder,
     host_readers::HostReaders,
+    keys::Name,
     lock::ServerLock,
     migrate::migrate,
     open_error::OpenError,
@@ -24,6 +25,7 @@ use crate::{
     options::StoreOptions,
     pending::Pending,
     plugins,
+    range::Row,
     readers::Readers,
     snapshot::Snapshot,
     space::{Quota, Space},
@@ -129,7 +131,18 @@ impl Store {
     /// # Cancel safety
     /// Dropping the future loses nothing but the place in the line.
     pub async fn snapshot(&self, space: &Arc<Space>, now_ms: i64) -> Result<Snapshot, SnapshotError> {
-        Snapshot::open(&self.readers, space, &self.writer.committed, now_ms).await
+        Snapshot::open(&self.readers, space, &self.writer.recent, &self.writer.committed, now_ms).await
+    }
+
+    /// Returns the sequence that a snapshot would have which is opened now.
+    pub fn sequence(&self) -> i64 {
+        self.writer.committed.load(Ordering::SeqCst)
+    }
+
+    /// Returns what a snapshot of `sequence`, which [`Store::sequence`] returned a moment ago, would show of a key at
+    /// `now_ms`; `None` where the key is absent or not in memory, and only a snapshot can tell.
+    pub fn find_recent(&self, space: &Space, bucket: &str, key: &[u8], sequence: i64, now_ms: i64) -> Option<Row> {
+        self.writer.recent.find(Name { plugin_id: space.id(), bucket, key }, sequence, now_ms)
     }
 
     /// Hands a commit to the writer at once. Commits of one space are decided in the order of these calls.

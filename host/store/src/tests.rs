@@ -23,6 +23,7 @@ mod other_process;
 mod progress;
 mod quotas;
 mod readers;
+mod recent;
 mod replies;
 mod retention;
 mod serializability;

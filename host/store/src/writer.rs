@@ -66,9 +66,12 @@ use crate::{
     events::{Published, PublishedHook},
     open_snapshots::OpenSnapshots,
     options::{BATCH_JOBS_MAX, Switches},
+    recent::Recent,
     statement::DataVersion,
 };
 
+/// How often a writer that has nothing to do looks whether another process wrote.
+const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 /// How often a writer whose last batch failed tries whether the database can be written.
 const PROBE_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -84,6 +87,7 @@ pub(crate) struct Shared {
     pub(crate) log_bytes: AtomicU64,
     pub(crate) health: HealthCell,
     pub(crate) tally: Tally,
+    pub(crate) recent: Arc<Recent>,
 }
 
 /// What the writer knows beside the database.
@@ -117,6 +121,9 @@ pub(crate) struct Writer {
     lanes: Lanes,
     /// Of no meaning while the last batch was written.
     last_failure: Instant,
+    last_look: Instant,
+    /// What `PRAGMA data_version` said when the rows in memory were last forgotten for it.
+    foreign_version: Option<i64>,
 }
 
 impl Core {
@@ -134,7 +141,7 @@ impl Core {
     }
 
     /// Reads what is kept in memory anew when another connection may have written, within a transaction.
-    fn refresh(&mut self, connection: &mut SqliteConnection) -> QueryResult<()> {
+    fn refresh(&mut self, connection: &mut SqliteConnection, recent: &Recent) -> QueryResult<()> {
         let data_version = Some(DataVersion.get_result(connection)?);
         if data_version == self.data_version {
             return Ok(());
@@ -143,6 +150,7 @@ impl Core {
         self.events.reload(connection)?;
         // Snapshots of any sequence so far may be from before those writes, which left no stamps.
         self.stamps.raise_floor(self.ledger.next_version());
+        recent.clear(self.ledger.next_version());
         self.data_version = data_version;
         Ok(())
     }
@@ -166,6 +174,7 @@ impl Writer {
             log_bytes: AtomicU64::new(log.bytes()),
             health: HealthCell::new(),
             tally: Tally::default(),
+            recent: Arc::new(Recent::new()),
         });
         let writer = Self {
             shared: Arc::clone(&shared),
@@ -177,6 +186,8 @@ impl Writer {
             published: events.published,
             lanes: Lanes::default(),
             last_failure: Instant::now(),
+            last_look: Instant::now(),
+            foreign_version: None,
         };
         let thread = thread::Builder::new().name("store-writer".into()).spawn(move || writer.run());
         Ok((shared, thread.map_err(|error| StoreError::Unavailable(Arc::new(error)))?))
@@ -196,13 +207,27 @@ impl Writer {
                 let until_next_try = PROBE_INTERVAL.saturating_sub(self.last_failure.elapsed());
                 if until_next_try.is_zero() { self.run_batch() } else { shared.queue.sleep(Some(until_next_try)) }
             } else {
-                shared.queue.sleep(None);
+                shared.queue.sleep(Some(LOOK_INTERVAL));
+                self.look_around();
             }
         }
         if let Some(mut connection) = self.connection.take()
             && let Err(error) = connection.batch_execute("PRAGMA wal_checkpoint(TRUNCATE)")
         {
             tracing::warn!(%error, "the log stays beside the database, which is whole all the same");
+        }
+    }
+
+    /// Forgets the rows in memory when another process wrote. A batch does that by itself, but there may be none for long.
+    fn look_around(&mut self) {
+        let Some(connection) = self.connection.as_mut().filter(|_| self.last_look.elapsed() >= LOOK_INTERVAL) else {
+            return;
+        };
+        self.last_look = Instant::now();
+        let data_version = DataVersion.get_result(connection).ok();
+        if data_version != self.core.data_version && data_version != self.foreign_version {
+            self.shared.recent.clear(self.core.ledger.next_version());
+            self.foreign_version = data_version;
         }
     }
 
@@ -235,7 +260,7 @@ impl Writer {
         };
         AnsiTransactionManager::begin_transaction_sql(connection, "BEGIN IMMEDIATE").map_err(source)?;
         let started = Instant::now();
-        core.refresh(connection).map_err(source)?;
+        core.refresh(connection, &shared.recent).map_err(source)?;
         while jobs.len() < BATCH_JOBS_MAX && started.elapsed() < core.switches.batch_time_max {
             lanes.fill(&shared.queue);
             let Some(job) = lanes.pop() else { break };
@@ -251,9 +276,11 @@ impl Writer {
     }
 
     /// The batch is on disk.
-    fn settle(&mut self, jobs: Vec<Job>) {
+    fn settle(&mut self, mut jobs: Vec<Job>) {
         self.core.ledger.settle();
         let published = self.core.events.settle();
+        // Before the sequence: who reads at it finds what it stands for.
+        jobs.iter_mut().for_each(|job| job.settle(&self.shared.recent));
         // Before the answers: who got one finds its effects in the next snapshot.
         self.shared.committed.store(self.core.ledger.settled_sequence(), Ordering::SeqCst);
         if self.shared.health.note_success() {

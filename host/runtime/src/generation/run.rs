@@ -28,7 +28,7 @@ impl Generation {
         };
         let instance = self.instance(&call.request_id).await?;
         let mode = if call.keyspace.is_some() { request.mode(&self) } else { Mode::None };
-        let run = self.run_once(admission, instance, &request, call, Scope { mode, turns: None }).await;
+        let run = self.run_once(admission, instance, &request, call, Scope { mode, ..Scope::NONE }).await;
         match run.state {
             None => run.answer,
             // Boxed, like everything that most calls do not need: what they carry around stays small.

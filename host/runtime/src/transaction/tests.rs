@@ -11,6 +11,7 @@ use crate::{
     transaction::{
         outbox::{EVENT_BYTES_MAX, EVENTS_MAX},
         reads::RANGES_MAX,
+        recent::tests::Remembering,
         writes::WRITES_MAX,
     },
 };
@@ -186,10 +187,10 @@ fn plain(world: &World) -> BTreeMap<&str, BTreeMap<String, Vec<u8>>> {
 }
 
 fn draft(turns: Option<Arc<Turns>>) -> Draft {
-    Draft::start(&Scope { mode: Mode::Write, turns }, &ByteBudget::new(BUDGET)).expect("a transaction")
+    Draft::start(&Scope { mode: Mode::Write, turns, ..Scope::NONE }, &ByteBudget::new(BUDGET)).expect("a transaction")
 }
 
-async fn run(keyspace: &Still, steps: &[Step]) -> (Vec<Told>, Transaction) {
+async fn run(keyspace: &dyn Keyspace, steps: &[Step]) -> (Vec<Told>, Transaction) {
     let mut draft = draft(None);
     let mut told = Vec::new();
     for step in steps {
@@ -201,11 +202,14 @@ async fn run(keyspace: &Still, steps: &[Step]) -> (Vec<Told>, Transaction) {
 #[tokio::test]
 async fn a_run_sees_what_a_plain_map_would_show_and_leaves_it_as_that() {
     let mut random = Random(0x9e37_79b9_7f4a_7c15);
-    for _ in 0..2_000 {
+    for round in 0..4_000 {
         let keyspace = Still(random_world(&mut random));
         let steps: Vec<_> = (0..random.below(40)).map(|_| random_step(&mut random)).collect();
         let mut expected = plain(&keyspace.0);
-        let (told, transaction) = run(&keyspace, &steps).await;
+        let (told, transaction) = match round % 2 {
+            0 => run(&keyspace, &steps).await,
+            _ => run(&Remembering::one_in(2, &keyspace.0), &steps).await,
+        };
         for (step, told) in steps.iter().zip(told) {
             assert_eq!(told, take_plainly(&mut expected, step), "{step:?} of {steps:?} on {:?}", keyspace.0);
         }
@@ -232,7 +236,7 @@ async fn what_is_undone_leaves_no_trace_but_what_was_read() {
         let steps: Vec<_> = (0..random.below(20)).map(|_| random_step(&mut random)).collect();
         let undone: Vec<_> = (0..random.below(20)).map(|_| random_step(&mut random)).collect();
         let budget = ByteBudget::new(BUDGET);
-        let mut draft = Draft::start(&Scope { mode: Mode::Write, turns: None }, &budget).expect("a transaction");
+        let mut draft = Draft::start(&Scope { mode: Mode::Write, ..Scope::NONE }, &budget).expect("a transaction");
         let mut told = Vec::new();
         let halves = steps.split_at(steps.len() / 2);
         for half in [halves.0, halves.1] {
@@ -283,10 +287,10 @@ async fn a_transaction_publishes_no_more_than_it_may() {
     long.undo();
     assert_eq!(publish(&mut long, 1, 9), Ok(()));
 
-    let scope = Scope { mode: Mode::Write, turns: None };
+    let scope = Scope { mode: Mode::Write, ..Scope::NONE };
     let mut poor = Draft::start(&scope, &ByteBudget::new(64 << 10)).expect("a transaction");
     assert_eq!(publish(&mut poor, 1, 100 << 10), Err("Error::TransactionTooLarge".to_owned()));
-    let scope = Scope { mode: Mode::Read, turns: None };
+    let scope = Scope { mode: Mode::Read, ..Scope::NONE };
     let mut reading = Draft::start(&scope, &ByteBudget::new(BUDGET)).expect("a transaction");
     assert_eq!(publish(&mut reading, 1, 0), Err("Error::ReadOnly".to_owned()));
 }
@@ -294,7 +298,7 @@ async fn a_transaction_publishes_no_more_than_it_may() {
 #[tokio::test]
 async fn memory_for_what_can_be_undone_is_charged() {
     let budget = ByteBudget::new(1 << 20);
-    let mut draft = Draft::start(&Scope { mode: Mode::Write, turns: None }, &budget).expect("a transaction");
+    let mut draft = Draft::start(&Scope { mode: Mode::Write, ..Scope::NONE }, &budget).expect("a transaction");
     draft.set("a", "k".into(), vec![0; 700 << 10], None).expect("fits");
     draft.mark();
     let beyond = draft.set("a", "k".into(), vec![0; 700 << 10], None);
@@ -429,7 +433,7 @@ async fn remembers_no_more_reads_than_it_may() {
     let beyond = writing.get(&keyspace, "a", "one more".into()).await;
     assert!(matches!(beyond, Err(Stop::Refused(Error::TransactionTooLarge))));
 
-    let scope = Scope { mode: Mode::Read, turns: None };
+    let scope = Scope { mode: Mode::Read, ..Scope::NONE };
     let mut reading = Draft::start(&scope, &ByteBudget::new(0)).expect("a transaction");
     for n in 0..=reads::KEYS_MAX {
         reading.get(&keyspace, "a", format!("{n}")).await.expect("not remembered");
@@ -442,7 +446,7 @@ async fn remembers_no_more_reads_than_it_may() {
 #[tokio::test]
 async fn all_transactions_share_one_budget_of_memory() {
     let budget = ByteBudget::new(1 << 20);
-    let scope = Scope { mode: Mode::Write, turns: None };
+    let scope = Scope { mode: Mode::Write, ..Scope::NONE };
     let start = || Draft::start(&scope, &budget).expect("a transaction");
     let (mut first, mut second) = (start(), start());
     first.set("a", "k".into(), vec![0; 700 << 10], None).expect("fits");

@@ -8,7 +8,7 @@ use std::{
 
 use backplane_events::{Conclusion, Delivery, ScheduleStep};
 use backplane_runtime::keyspace::{
-    BoxFuture, CommitError, Handled, Keyspace, Outcome, Snapshot, StateUnavailable, Transaction,
+    BoxFuture, CommitError, Handled, Keyspace, Moment, Outcome, Row, Snapshot, StateUnavailable, Transaction,
 };
 use backplane_store::Commit;
 
@@ -75,6 +75,14 @@ impl Keyspace for Delivered {
         self.state.snapshot()
     }
 
+    fn moment(&self) -> Option<Moment> {
+        self.state.moment()
+    }
+
+    fn find_recent(&self, moment: Moment, bucket: &str, key: &[u8]) -> Option<Row> {
+        self.state.find_recent(moment, bucket, key)
+    }
+
     fn records_answer(&self) -> bool {
         false
     }
@@ -104,6 +112,14 @@ pub(super) struct Scheduled {
 impl Keyspace for Scheduled {
     fn snapshot(&self) -> BoxFuture<'_, Result<Box<dyn Snapshot>, StateUnavailable>> {
         self.state.snapshot()
+    }
+
+    fn moment(&self) -> Option<Moment> {
+        self.state.moment()
+    }
+
+    fn find_recent(&self, moment: Moment, bucket: &str, key: &[u8]) -> Option<Row> {
+        self.state.find_recent(moment, bucket, key)
     }
 
     fn records_answer(&self) -> bool {

@@ -13,7 +13,8 @@ use std::{
 use backplane_runtime::{
     PluginName, Response,
     keyspace::{
-        BoxFuture, CommitError, KeyRange, Keyspace, Order, Outcome, Row, Rows, Snapshot, StateUnavailable, Transaction,
+        BoxFuture, CommitError, KeyRange, Keyspace, Moment, Order, Outcome, Row, Rows, Snapshot, StateUnavailable,
+        Transaction,
     },
 };
 use backplane_store::{Commit, NewReply, Quota, Reply, ReplyKey, Space, Store, StoreError};
@@ -156,6 +157,15 @@ impl Keyspace for PluginState {
         })
     }
 
+    fn moment(&self) -> Option<Moment> {
+        Some(Moment { sequence: self.store.sequence(), now_ms: self.now_ms() })
+    }
+
+    fn find_recent(&self, moment: Moment, bucket: &str, key: &[u8]) -> Option<Row> {
+        let Moment { sequence, now_ms } = moment;
+        self.store.find_recent(self.space.get()?, bucket, key, sequence, now_ms).map(translate::row)
+    }
+
     fn records_answer(&self) -> bool {
         false
     }
@@ -180,6 +190,14 @@ pub struct Recorded {
 impl Keyspace for Recorded {
     fn snapshot(&self) -> BoxFuture<'_, Result<Box<dyn Snapshot>, StateUnavailable>> {
         self.state.snapshot()
+    }
+
+    fn moment(&self) -> Option<Moment> {
+        self.state.moment()
+    }
+
+    fn find_recent(&self, moment: Moment, bucket: &str, key: &[u8]) -> Option<Row> {
+        self.state.find_recent(moment, bucket, key)
     }
 
     fn records_answer(&self) -> bool {

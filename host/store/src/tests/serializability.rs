@@ -55,6 +55,14 @@ type Overlay = HashMap<String, (Mark, Option<i64>)>;
 /// A key whose end this is was never there.
 const GONE: Option<i64> = Some(i64::MIN);
 
+/// What a run reads from: rows in memory, until it opens a snapshot.
+#[derive(Default)]
+struct View {
+    snapshot: Option<Snapshot>,
+    /// The sequence of what was read from memory.
+    sequence: Option<i64>,
+}
+
 struct Worker<'a> {
     fixture: &'a Fixture,
     space: &'a Arc<Space>,
@@ -71,6 +79,7 @@ struct Outcome {
     sums: BTreeMap<String, i64>,
     conflicts: usize,
     failures: usize,
+    from_memory: usize,
 }
 
 impl Worker<'_> {
@@ -115,13 +124,13 @@ impl Worker<'_> {
         let now_ms = self.clock.fetch_add(1, Ordering::Relaxed);
         let mut draft = Draft { now_ms, keys: vec![], ranges: vec![], wrote: vec![], mark: mark() };
         let mut commit = Commit { now_ms, mark: Some(draft.mark.clone()), ..empty(self.space) };
-        let mut snapshot = None;
+        let mut view = View::default();
         for _ in 0..self.dice.roll(3) {
-            self.read_key(overlay, &mut snapshot, &mut draft);
+            self.read_key(overlay, &mut view, &mut draft);
         }
         // A range is listed only when nothing is pending.
         if overlay.is_empty() && self.dice.roll(3) == 0 {
-            let snapshot = snapshot.get_or_insert_with(|| self.fixture.snapshot(self.space, now_ms));
+            let snapshot = self.open(&mut view, &mut draft);
             let (from, to) = (self.dice.key(), self.dice.key());
             let (observed, range) = list(snapshot, &from.clone().min(to.clone()), &from.max(to));
             draft.ranges.push(observed);
@@ -130,21 +139,48 @@ impl Worker<'_> {
         for _ in 0..self.dice.roll(3) {
             self.write_key(&mut draft, &mut commit);
         }
-        commit.snapshot = snapshot.map(|snapshot| snapshot.sequence());
+        commit.snapshot = view.snapshot.map(|snapshot| snapshot.sequence()).or(view.sequence);
         commit.reads = draft.keys.iter().map(|(key, seen)| read(key, seen.clone())).collect();
         (draft, commit)
     }
 
-    fn read_key(&mut self, overlay: &Overlay, snapshot: &mut Option<Snapshot>, draft: &mut Draft) {
+    /// Opens the snapshot if it is not, and drops what was read from memory and is not what it shows.
+    fn open<'v>(&self, view: &'v mut View, draft: &mut Draft) -> &'v mut Snapshot {
+        view.snapshot.get_or_insert_with(|| {
+            let mut snapshot = self.fixture.snapshot(self.space, draft.now_ms);
+            draft.keys.retain(|(key, seen)| match seen {
+                Seen::Version { version, .. } => {
+                    snapshot.get(BUCKET, key.as_bytes()).unwrap().is_some_and(|row| row.version == *version)
+                }
+                Seen::Written(_) | Seen::Absent { .. } => true,
+            });
+            snapshot
+        })
+    }
+
+    fn find_in_memory(&mut self, key: &str, view: &mut View, draft: &Draft) -> Option<Seen> {
+        if view.snapshot.is_some() || self.dice.roll(4) == 0 {
+            return None;
+        }
+        let store = &self.fixture.store;
+        let sequence = *view.sequence.get_or_insert_with(|| store.sequence());
+        let row = store.find_recent(self.space, BUCKET, key.as_bytes(), sequence, draft.now_ms)?;
+        self.outcome.from_memory += 1;
+        Some(seen(Some(&row)))
+    }
+
+    fn read_key(&mut self, overlay: &Overlay, view: &mut View, draft: &mut Draft) {
         let key = self.dice.key();
         let seen = match overlay.get(&key) {
             Some((mark, end)) if end.is_none_or(|end| end > draft.now_ms) => Seen::Written(mark.clone()),
             Some((mark, _)) => Seen::Absent { after: Some(mark.clone()) },
-            None => {
-                let snapshot = snapshot.get_or_insert_with(|| self.fixture.snapshot(self.space, draft.now_ms));
-                let row = snapshot.get(BUCKET, key.as_bytes()).unwrap();
-                seen(row.as_ref())
-            }
+            None => match self.find_in_memory(&key, view, draft) {
+                Some(seen) => seen,
+                None => {
+                    let row = self.open(view, draft).get(BUCKET, key.as_bytes()).unwrap();
+                    seen(row.as_ref())
+                }
+            },
         };
         draft.keys.push((key, seen));
     }
@@ -235,6 +271,7 @@ fn run_workers(fixture: &Fixture, seed: u64, trouble: impl FnMut() + Send) -> Ou
             outcome.sums.into_iter().for_each(|(key, sum)| *all.sums.entry(key).or_default() += sum);
             all.conflicts += outcome.conflicts;
             all.failures += outcome.failures;
+            all.from_memory += outcome.from_memory;
         }
         drop(stop);
         all
@@ -262,6 +299,7 @@ fn random_transactions_are_serializable() {
     let fixture = Fixture::new();
     let outcome = run_workers(&fixture, 1, || {});
     assert!(outcome.conflicts > 0 && outcome.events.len() > ROUNDS, "nobody met anybody");
+    assert!(outcome.from_memory > ROUNDS, "{} reads from memory", outcome.from_memory);
     check(&fixture, outcome);
 }
 

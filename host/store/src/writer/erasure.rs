@@ -9,6 +9,7 @@ use super::{Core, job::outcome, ledger::Usage, load::Charge};
 use crate::{
     error::StoreError,
     plugins::find_id,
+    recent::Recent,
     usage::{Deleted, delete_rows},
 };
 
@@ -16,22 +17,30 @@ use crate::{
 pub(crate) struct Erasure {
     plugin: String,
     outcome: Option<Result<Deleted, StoreError>>,
+    /// Its place in the order of commits, once it ran.
+    version: i64,
     done: oneshot::Sender<Result<Deleted, StoreError>>,
     _charge: Charge,
 }
 
 impl Erasure {
     pub(crate) fn new(plugin: String, done: oneshot::Sender<Result<Deleted, StoreError>>, charge: Charge) -> Self {
-        Self { plugin, outcome: None, done, _charge: charge }
+        Self { plugin, outcome: None, version: 0, done, _charge: charge }
     }
 
     pub(super) fn run(&mut self, connection: &mut SqliteConnection, core: &mut Core) -> QueryResult<()> {
+        self.version = core.ledger.next_version();
         let deleted = match find_id(connection, &self.plugin)? {
             Some(plugin_id) => erase(connection, core, plugin_id)?,
             None => Deleted::default(),
         };
         self.outcome = Some(Ok(deleted));
         Ok(())
+    }
+
+    /// Which keys those were nobody has noted.
+    pub(super) fn settle(&self, recent: &Recent) {
+        recent.clear(self.version);
     }
 
     pub(super) fn answer(self, fate: Result<(), &StoreError>) {

@@ -7,9 +7,11 @@ use tokio::sync::oneshot;
 
 use super::{Core, apply::apply, erasure::Erasure, ledger::Usage, load::Charge, retention::Retention};
 use crate::{
-    collect::{Collected, collect},
-    commit::{Commit, CommitError, Committed, Mark, REFUSED},
+    collect::{Collected, Freed, collect},
+    commit::{Change, Commit, CommitError, Committed, KeyWrite, Mark, REFUSED},
     error::StoreError,
+    keys::{Name, end},
+    recent::Recent,
     statement::in_savepoint,
 };
 
@@ -56,6 +58,16 @@ impl Job {
         Ok(())
     }
 
+    /// Brings what the job wrote to those who read from memory: its batch is on disk.
+    pub(super) fn settle(&mut self, recent: &Recent) {
+        match self {
+            Self::Commit(submission) => submission.settle(recent),
+            Self::Collect(collection) => collection.settle(recent),
+            Self::Erase(erasure) => erasure.settle(recent),
+            Self::Write(_) | Self::Retain(_) => {}
+        }
+    }
+
     /// Returns whether this is a commit that is written if its batch is.
     pub(super) fn is_confirmed_commit(&self) -> bool {
         matches!(self, Self::Commit(submission) if matches!(submission.outcome, Some(Ok(_))))
@@ -86,6 +98,21 @@ impl Submission {
     pub(crate) fn new(commit: Commit, done: oneshot::Sender<Result<Committed, CommitError>>, charge: Charge) -> Self {
         let mark = Undecided(commit.mark.clone());
         Self { commit, mark, outcome: None, done, _charge: charge }
+    }
+
+    fn settle(&mut self, recent: &Recent) {
+        let Some(Ok(Committed { version, .. })) = self.outcome else { return };
+        let now_ms = self.commit.now_ms;
+        for KeyWrite { bucket, key, change } in std::mem::take(&mut self.commit.writes) {
+            let name = Name { plugin_id: self.commit.space.id(), bucket: &bucket, key: &key };
+            match change {
+                Change::Set { value, ttl_ms } if ttl_ms != Some(0) => {
+                    recent.write(name, value, ttl_ms.map(|ttl| end(now_ms, ttl)), version);
+                }
+                // The sum of an increment is read from the database.
+                Change::Set { .. } | Change::Delete | Change::Increment { .. } => recent.forget(name, version),
+            }
+        }
     }
 
     /// Says what came of the commit: first by its mark, then to who waits.
@@ -179,6 +206,7 @@ where
 /// A step of deleting what expired, and who waits for it.
 pub(crate) struct Collection {
     now_ms: i64,
+    freed: Vec<Freed>,
     outcome: Option<Result<Collected, StoreError>>,
     done: oneshot::Sender<Result<Collected, StoreError>>,
     _charge: Charge,
@@ -186,7 +214,7 @@ pub(crate) struct Collection {
 
 impl Collection {
     pub(crate) fn new(now_ms: i64, done: oneshot::Sender<Result<Collected, StoreError>>, charge: Charge) -> Self {
-        Self { now_ms, outcome: None, done, _charge: charge }
+        Self { now_ms, freed: Vec::new(), outcome: None, done, _charge: charge }
     }
 
     fn run(&mut self, connection: &mut SqliteConnection, core: &mut Core) -> QueryResult<()> {
@@ -203,8 +231,14 @@ impl Collection {
                 core.stamps.note(name, collected.version);
             }
         }
+        self.freed = rows;
         self.outcome = Some(Ok(collected));
         Ok(())
+    }
+
+    fn settle(&self, recent: &Recent) {
+        let Some(Ok(Collected { version, .. })) = self.outcome else { return };
+        self.freed.iter().filter_map(Freed::key).for_each(|name| recent.forget(name, version));
     }
 
     fn answer(self, fate: Result<(), &StoreError>) {

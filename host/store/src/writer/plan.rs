@@ -9,7 +9,7 @@ use diesel::prelude::*;
 use super::{ledger::Usage, validate::Known};
 use crate::{
     commit::{Change, Commit, CommitError, KeyWrite},
-    keys::{self, Name, as_i64, is_live},
+    keys::{self, Name, as_i64, end, is_live},
 };
 
 /// What is done to a key.
@@ -69,8 +69,8 @@ pub(super) fn plan<'a>(
                 None => Action::Nothing,
             },
             Change::Set { value, ttl_ms } => {
-                let end = |ttl: u64| commit.now_ms.saturating_add_unsigned(ttl);
-                Action::Put { value: Cow::Borrowed(value), expires_at_ms: ttl_ms.map(end) }
+                let expires_at_ms = ttl_ms.map(|ttl| end(commit.now_ms, ttl));
+                Action::Put { value: Cow::Borrowed(value), expires_at_ms }
             }
             Change::Increment { by } => plan.increment(connection, name, *by, commit.now_ms, write)?,
         };
