@@ -71,7 +71,8 @@ fn write(server: &Server, bytes: u64) -> (u64, Duration) {
 fn reads_that_overlap_without_end_do_not_make_the_log_grow() {
     let server = start();
     let over = AtomicBool::new(false);
-    let steps = json!([{"get": "a"}, {"pause": 10_000}, {"get": "a"}]);
+    // What is absent is not in memory: it takes a snapshot.
+    let steps = json!([{"get": "absent"}, {"pause": 10_000}, {"get": "a"}]);
     let (longest, slowest) = thread::scope(|scope| {
         let read = || {
             let mut connection = Connection::open(&server);
@@ -97,7 +98,7 @@ fn reads_that_overlap_without_end_do_not_make_the_log_grow() {
 fn a_call_that_reads_for_long_is_ended_when_the_log_is_at_its_bound_and_nobody_else_notices() {
     let server = start();
     let pause_and_read = [json!({"pause": 250_000}), json!({"get": "a"})];
-    let steps: Value = [json!({"get": "a"}), json!({"log": "has read"})]
+    let steps: Value = [json!({"get": "absent"}), json!({"log": "has read"})]
         .into_iter()
         .chain(pause_and_read.into_iter().cycle().take(140))
         .collect();

@@ -28,7 +28,10 @@ impl Generation {
         };
         let instance = self.instance(&call.request_id).await?;
         let mode = if call.keyspace.is_some() { request.mode(&self) } else { Mode::None };
-        let run = self.run_once(admission, instance, &request, call, Scope { mode, ..Scope::NONE }).await;
+        // What reads for long is likely to outlive what is in memory, and would run twice.
+        let needs_snapshot = mode == Mode::Read && self.pace.is_heavy(request.place(&self));
+        let scope = Scope { mode, needs_snapshot, ..Scope::NONE };
+        let run = self.run_once(admission, instance, &request, call, scope).await;
         match run.state {
             None => run.answer,
             // Boxed, like everything that most calls do not need: what they carry around stays small.
