@@ -180,9 +180,8 @@ fn list_plainly(bucket: Option<&BTreeMap<String, Vec<u8>>>, listing: &Listing) -
 
 fn plain(world: &World) -> BTreeMap<&str, BTreeMap<String, Vec<u8>>> {
     let text = |key: &Vec<u8>| String::from_utf8(key.clone()).expect("a key");
-    let rows = |rows: &BTreeMap<Vec<u8>, _>| {
-        rows.iter().map(|(key, row): (_, &Row)| (text(key), row.value.clone())).collect()
-    };
+    let rows =
+        |rows: &BTreeMap<Vec<u8>, _>| rows.iter().map(|(key, row): (_, &Row)| (text(key), row.value.clone())).collect();
     world.buckets.iter().map(|(name, bucket)| (name.as_str(), rows(bucket))).collect()
 }
 
