@@ -3,10 +3,11 @@
 use std::{
     sync::atomic::{AtomicBool, Ordering},
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use diesel::connection::SimpleConnection as _;
+use tokio::time::Instant;
 
 use super::fixture::{BUCKET, Fixture, StopOnDrop, delete, empty, increment, set, set_for};
 use crate::{Commit, Row, Space, Store, StoreError};
