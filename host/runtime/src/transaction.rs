@@ -286,7 +286,7 @@ impl Draft {
         }
         if self.base.is_none()
             && let Some(recent) = &mut self.recent
-            && keys.iter().all(|key| is_own(key) || recent.look_up(keyspace, bucket, key.as_bytes()))
+            && recent.look_up(keyspace, bucket, keys.iter().filter(|key| !is_own(key)).map(String::as_bytes))
         {
             return self.check_failure();
         }

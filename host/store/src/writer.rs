@@ -1,8 +1,8 @@
 //! The writer: one thread with the only connection that writes.
 //!
 //! - It does jobs in batches. A batch is one transaction, ended by one wait for the disk; while that lasts, the next
-//!   batch gathers in the queue by itself. There is no artificial delay. Where processors are scarce, the thread does
-//!   not take one from a call that is about to hand over its commit, too: see `take_a_turn`.
+//!   batch gathers in the queue by itself. There is no artificial delay. Nor does the thread take a processor
+//!   from a call, which may be about to hand over its commit: see `take_a_turn`.
 //! - Nobody is answered before the batch is on disk. When it is not, all of it is undone, in the database and in
 //!   memory, and everybody in it is told so.
 //! - A job that panics takes its batch with it, and the connection, whose state is unknown then. The thread goes on.
@@ -277,6 +277,8 @@ impl Writer {
 
     /// The batch is on disk.
     fn settle(&mut self, mut jobs: Vec<Job>) {
+        // The batch has looked itself, and its connection may be a new one, which counts anew.
+        self.foreign_version = None;
         self.core.ledger.settle();
         let published = self.core.events.settle();
         // Before the sequence: who reads at it finds what it stands for.

@@ -23,8 +23,23 @@ struct Found {
 }
 
 impl Recent {
-    /// Finds a key. Returns whether [`Recent::find`] has it from now on.
-    pub(super) fn look_up(&mut self, keyspace: &dyn Keyspace, bucket: &str, key: &[u8]) -> bool {
+    /// Finds keys, all or none. Returns whether [`Recent::find`] has them from now on.
+    pub(super) fn look_up<'k>(
+        &mut self,
+        keyspace: &dyn Keyspace,
+        bucket: &str,
+        mut keys: impl Iterator<Item = &'k [u8]>,
+    ) -> bool {
+        let before = self.rows.len();
+        let has_all = keys.all(|key| self.add(keyspace, bucket, key));
+        if !has_all {
+            // A snapshot need not show again what the run has not been shown.
+            self.rows.truncate(before);
+        }
+        has_all
+    }
+
+    fn add(&mut self, keyspace: &dyn Keyspace, bucket: &str, key: &[u8]) -> bool {
         if self.find(bucket, key).is_some() {
             return true;
         }

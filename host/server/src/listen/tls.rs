@@ -73,6 +73,8 @@ pub struct Tls {
     acceptor: TlsAcceptor,
     certificate: Arc<Current>,
     files: CertificateFiles,
+    /// When they had changed last, a moment before they were read.
+    seen: [Option<SystemTime>; 2],
 }
 
 /// The certificate that the next client gets.
@@ -92,6 +94,7 @@ impl Tls {
     /// When a file cannot be read, or the two are no certificate with its key.
     pub async fn load(files: CertificateFiles) -> Result<Self, TlsError> {
         let provider = Arc::new(ring::default_provider());
+        let seen = times_of(&files).await;
         let certificate = Arc::new(Current(ArcSwap::new(read(&files, &provider).await?)));
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
@@ -99,7 +102,7 @@ impl Tls {
             .with_no_client_auth()
             .with_cert_resolver(Arc::<Current>::clone(&certificate));
         config.alpn_protocols = PROTOCOLS.map(Vec::from).into();
-        Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), certificate, files })
+        Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), certificate, files, seen })
     }
 
     /// Makes a connection of a stream, if the client does its part in time.
@@ -109,9 +112,8 @@ impl Tls {
 
     /// Follows the files for as long as it is polled.
     pub async fn follow(self) {
-        let Self { certificate, files, .. } = self;
+        let Self { certificate, files, mut seen, .. } = self;
         let provider = ring::default_provider();
-        let mut seen = times_of(&files).await;
         loop {
             sleep(LOOK_INTERVAL).await;
             let times = times_of(&files).await;

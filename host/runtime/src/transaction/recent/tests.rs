@@ -141,6 +141,16 @@ async fn a_run_starts_anew_if_the_snapshot_shows_something_else() {
 }
 
 #[tokio::test]
+async fn what_was_found_and_not_shown_need_not_stay_so() {
+    let mut keyspace = Remembering::all(&world());
+    put(&mut keyspace.now, "x", "2");
+    let mut draft = start(&WRITE);
+    let values = draft.get_many(&keyspace, "a", vec!["x".into(), "absent".into()]).await.expect("they can be read");
+    assert_eq!(values, [Some(b"2".to_vec()), None]);
+    assert!(!draft.must_restart());
+}
+
+#[tokio::test]
 async fn a_run_in_a_turn_reads_from_a_snapshot() {
     let keyspace = Remembering::all(&world());
     let mut draft = start(&Scope { turns: Some(crate::turns::Turns::new()), ..WRITE });
