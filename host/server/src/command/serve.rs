@@ -29,8 +29,7 @@ pub struct ServeArgs {
 /// Serves until the process is told to stop.
 ///
 /// Prints one line to standard output when it listens, `listening on http://ADDRESS` (or `https`), for scripts to wait
-/// for. While
-/// nobody administers the server, a line with the set-up token follows: it is printed here and is in no log.
+/// for. While nobody administers the server, a line with the set-up token follows: it is printed here and is in no log.
 ///
 /// # Errors
 /// When the server cannot start.
