@@ -1,7 +1,8 @@
 //! The log of events: how it is written and read.
 //!
-//! A page is found by walking an index, and the walk has a bound: where few events are of the topics that are asked for,
-//! a page may hold none and say how far it got.
+//! A page is found by walking the log, and the walk has a bound: where few events are of the lane and the topics that are
+//! asked for, a page may hold none and say how far it got. There is no index of lanes: keeping it cost more than passing
+//! rows by.
 
 use diesel::{
     connection::DefaultLoadingMode,
@@ -19,7 +20,7 @@ use crate::{
 /// The counter of [`events_kept_from`].
 pub(super) const KEPT_FROM: &str = "events_kept_from";
 /// Places that the walk for one page passes at most.
-const WALK_MAX: i64 = 100_000;
+const WALK_MAX: i64 = 20_000;
 /// After every text that a topic can be.
 const TOPICS_END: &str = "\u{10ffff}";
 
@@ -90,7 +91,7 @@ pub fn read_events(connection: &mut SqliteConnection, read: LogRead<'_>) -> Resu
     let (head, kept_from) = (head(connection)?, kept_from(connection)?);
     let mut page = LogPage { events: Vec::new(), end: head.max(read.after), more: false, kept_from };
     // Deleted events leave a wide gap at the beginning, which is not walked.
-    let Some(first) = first_after(connection, read.lane, read.after)? else { return Ok(page) };
+    let Some(first) = first_after(connection, read.after)? else { return Ok(page) };
     let walk_end = first.saturating_add(WALK_MAX);
     fill(connection, read, walk_end, &mut page)?;
     if !page.more && walk_end < head {
@@ -137,12 +138,8 @@ pub(super) fn kept_from(connection: &mut SqliteConnection) -> QueryResult<i64> {
 }
 
 /// Returns the first event behind a place.
-fn first_after(connection: &mut SqliteConnection, lane: Option<u8>, after: i64) -> QueryResult<Option<i64>> {
-    let later = events::table.filter(events::seq.gt(after)).select(min(events::seq));
-    match lane {
-        Some(lane) => later.filter(events::lane.eq(i64::from(lane))).get_result(connection),
-        None => later.get_result(connection),
-    }
+fn first_after(connection: &mut SqliteConnection, after: i64) -> QueryResult<Option<i64>> {
+    events::table.filter(events::seq.gt(after)).select(min(events::seq)).get_result(connection)
 }
 
 fn fill(
@@ -152,18 +149,17 @@ fn fill(
     page: &mut LogPage,
 ) -> Result<(), StoreError> {
     let (from, to) = read.topics.half_open();
+    let (walked, of_topics) =
+        (events::seq.gt(read.after).and(events::seq.le(walk_end)), events::topic.ge(from).and(events::topic.lt(to)));
     // No `LIMIT`: SQLite compiles a statement anew when that is given another value, or the same one again.
-    let wanted = events::table
-        .filter(events::seq.gt(read.after).and(events::seq.le(walk_end)))
-        .filter(events::topic.ge(from).and(events::topic.lt(to)))
-        .order(events::seq)
-        .select(EventRow::as_select());
+    let in_order = events::table.filter(walked).order(events::seq).select(EventRow::as_select());
     match read.lane {
         Some(lane) => {
-            let of_lane = wanted.filter(events::lane.eq(i64::from(lane)));
-            take_page(of_lane.load_iter::<_, DefaultLoadingMode>(connection)?, read, page)
+            // The number first: most rows are passed by for it.
+            let wanted = in_order.filter(events::lane.eq(i64::from(lane)).and(of_topics));
+            take_page(wanted.load_iter::<_, DefaultLoadingMode>(connection)?, read, page)
         }
-        None => take_page(wanted.load_iter::<_, DefaultLoadingMode>(connection)?, read, page),
+        None => take_page(in_order.filter(of_topics).load_iter::<_, DefaultLoadingMode>(connection)?, read, page),
     }
 }
 

@@ -1,0 +1,1 @@
+CREATE INDEX events_by_lane ON events (lane, seq);
