@@ -3,7 +3,8 @@
 //! [`Events`] joins the store's log with the driver of `backplane-events`. Surfaces publish through it and look at the
 //! log; the supervisor says with [`Events::declare`] what the live plugins handle.
 //!
-//! - What is published is committed first, and told to the driver then, over a queue that nobody waits for ([`Feed`]).
+//! - What is published is committed first, and told to the driver and to followers then, over queues that nobody waits
+//!   for ([`Feed`], [`Tail`]).
 //! - A subscription begins where the log ends when its plugin goes live.
 //! - At shutdown nothing new is begun at once, and what is on its way has the time that requests have.
 //!
@@ -30,7 +31,7 @@ pub(crate) use self::event_id::new_event_id;
 use self::heads::Heads;
 pub use self::{
     declaration::{Declaration, DeclarationError, Declared},
-    feed::{Feed, Feeding},
+    feed::{Feed, Feeding, Tail},
     publish::{Accepted, Publish, PublishError, ReplyToKeep},
     retention::Retention,
 };

@@ -1,9 +1,9 @@
-//! Following topics live: one feed reads the end of the log for everybody, and each follower takes from it at its own
-//! pace.
+//! Following topics live: one feed hears of new events for everybody, and each follower takes from it at its own pace.
 //!
-//! The [`feed`](run) keeps the newest events in a [`Ring`], written once, for as long as somebody follows. A follower has
-//! a place in the log and nothing else: what it asks for lies in the ring or, further back, is read from the log a page
-//! at a time. So a slow follower costs no more than a quick one. One that was at the end and falls out of the ring, or
+//! The [`feed`](run) keeps the newest events in a [`Ring`] for as long as somebody follows. They come from the store's
+//! writer; what is lost on that way is read from the log. An event is written as text once, when the first follower takes
+//! it. A follower has a place in the log and nothing else: what it asks for lies in the ring or, further back, is read
+//! from the log a page at a time. So a slow follower costs no more than a quick one. One that was at the end and falls out of the ring, or
 //! that takes nothing for 20 s, is sent away with the reason; it comes back with the id of its last
 //! event and misses nothing.
 //!
@@ -15,11 +15,12 @@ mod ring;
 mod stream;
 
 use std::{
+    iter,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use backplane_events::{Pattern, Seq};
+use backplane_events::{Next, Pattern, Published, Seq};
 use tokio::{sync::watch, time::sleep};
 
 use self::ring::{Ring, Taken};
@@ -28,10 +29,12 @@ pub use self::{
     places::{NoPlace, Place, Places},
     stream::{Asked, follow},
 };
-use crate::{app::App, problem::Chain};
+use crate::{app::App, events::Tail, problem::Chain};
 
 /// How long the feed waits after a read of the log that failed.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
+/// Events that the feed takes in before followers are told.
+const NEWS_AT_ONCE: usize = 512;
 
 /// What all followers share.
 #[derive(Debug)]
@@ -62,6 +65,35 @@ impl Follow {
         self.places.count()
     }
 
+    /// Begins the ring where the log ends, or forgets it, where that is not so yet.
+    fn open_or_close(&self, is_followed: bool, tail: &mut Tail) {
+        let is_open = self.ring().read_from().is_some();
+        if is_followed && !is_open {
+            let head = tail.listen();
+            self.ring().begin(head);
+            self.publish_end();
+        }
+        if !is_followed && is_open {
+            tail.leave();
+            self.ring().clear();
+        }
+    }
+
+    /// Takes what was published into the ring. Returns up to where the log has to be read first, if something is missing.
+    fn take_in(&self, first: Next<Published>, tail: &mut Tail, head: impl Fn() -> Seq) -> Option<Seq> {
+        let news = iter::once(first).chain(iter::from_fn(|| tail.try_next())).take(NEWS_AT_ONCE);
+        let missing = {
+            let mut ring = self.ring();
+            news.map(|next| match next {
+                Next::Item(published) => ring.push(published),
+                Next::Lost(_) => Err(head()),
+            })
+            .find_map(Result::err)
+        };
+        self.publish_end();
+        missing
+    }
+
     fn take(&self, after: Seq, topics: &[Pattern]) -> Taken {
         self.ring().take(after, topics)
     }
@@ -77,34 +109,32 @@ impl Follow {
 }
 
 /// Keeps the ring at the end of the log while somebody follows, until the server stops.
-pub async fn run(app: Arc<App>) {
-    let mut heads = app.events.heads();
+pub async fn run(app: Arc<App>, mut tail: Tail) {
     let mut followers = app.follow.places.watch();
     loop {
-        let changed = async {
-            tokio::select! {
-                changed = heads.changed() => changed.is_ok(),
-                changed = followers.changed() => changed.is_ok(),
-            }
-        };
         tokio::select! {
             () = app.shutdown.cancelled() => return,
-            is_there = changed => if !is_there { return },
-        }
-        let head = *heads.borrow_and_update();
-        let count = *followers.borrow_and_update();
-        match count {
-            0 => app.follow.ring().clear(),
-            _ => catch_up(&app, head).await,
+            changed = followers.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+                let count = *followers.borrow_and_update();
+                app.follow.open_or_close(count > 0, &mut tail);
+            }
+            next = tail.next() => {
+                if let Some(to) = app.follow.take_in(next, &mut tail, || app.events.head()) {
+                    catch_up(&app, to).await;
+                }
+            }
         }
     }
 }
 
-/// Reads what is between the ring and the end of the log.
-async fn catch_up(app: &App, head: Seq) {
-    let Some(mut after) = app.follow.ring().begin(head) else { return app.follow.publish_end() };
-    while after < head && !app.shutdown.is_cancelled() {
-        match read_page(app, after, Vec::new(), ring::PAGE).await {
+/// Reads what is between the ring and a place of the log.
+async fn catch_up(app: &App, to: Seq) {
+    let Some(mut after) = app.follow.ring().read_from() else { return };
+    while after < to && !app.shutdown.is_cancelled() {
+        match read_events(app, after, Vec::new(), ring::PAGE).await {
             Ok(page) => {
                 after = page.end;
                 app.follow.ring().append(page);

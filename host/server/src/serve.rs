@@ -19,7 +19,7 @@ use crate::{
     app::App,
     clock::Clock,
     config::{self, Config},
-    events::{Delivering, Events, EventsParts, Feed},
+    events::{Delivering, Events, EventsParts, Feed, Tail},
     folder::{self, Completeness},
     follow::{self, Follow},
     housekeeping,
@@ -88,6 +88,7 @@ pub struct Server {
     tls: Option<Tls>,
     supervisor: Supervisor,
     delivering: Delivering,
+    tail: Tail,
     changes: mpsc::Sender<folder::Change>,
     setup_token: Option<SecretString>,
 }
@@ -111,7 +112,7 @@ impl Server {
             Some(files) => Some(Tls::load(files.clone()).await?),
             None => None,
         };
-        let (published, feeding) = Feed::open();
+        let (published, feeding, tail) = Feed::open();
         let store = open_store(&config, published).await?;
         let identity = Identity::start(&config, Arc::clone(&store), Clock::SYSTEM, unreadable_keys).await;
         let (identity, setup_token) = identity?;
@@ -146,7 +147,7 @@ impl Server {
             config,
         });
         let supervisor = Supervisor::new(Arc::clone(&app), receiver, commands);
-        Ok(Self { app, listener, tls, supervisor, delivering, changes, setup_token })
+        Ok(Self { app, listener, tls, supervisor, delivering, tail, changes, setup_token })
     }
 
     /// Takes the token for the first administrator, when there is none yet. It is for whoever started the server.
@@ -172,7 +173,7 @@ impl Server {
     /// # Errors
     /// When a thread does not start.
     pub async fn run(self) -> Result<(), StartError> {
-        let Self { app, listener, tls, supervisor, delivering, changes, .. } = self;
+        let Self { app, listener, tls, supervisor, delivering, tail, changes, .. } = self;
         let grace = app.config.http.drain_delay + app.config.http.drain_timeout;
         let delivering = tokio::spawn(delivering.run(app.shutdown.clone(), grace));
         let supervisor = on_own_thread("supervisor", supervisor.run())?;
@@ -182,7 +183,7 @@ impl Server {
         // Requests in flight are asked who they are to their end.
         let stop_polling = CancellationToken::new();
         let poll = tokio::spawn(identity::poll::run(Arc::clone(&app), stop_polling.clone()));
-        let follow = tokio::spawn(follow::run(Arc::clone(&app)));
+        let follow = tokio::spawn(follow::run(Arc::clone(&app), tail));
         let follow_certificate = tls.clone().map(|tls| tokio::spawn(tls.follow()));
         let service = middleware::edge(Surface::new(Arc::clone(&app)), app.config.log.access);
         listen::serve(listener, tls, service, &app.config.http, app.shutdown.clone()).await;

@@ -29,7 +29,7 @@ pub enum DamagedEventRow {
     },
 }
 
-pub(super) fn event(event: store::Event) -> Result<Arc<Event>, DamagedEventRow> {
+pub(crate) fn event(event: store::Event) -> Result<Arc<Event>, DamagedEventRow> {
     let seq = event.seq;
     to_event(event).map(Arc::new).ok_or(DamagedEventRow::Event { seq })
 }

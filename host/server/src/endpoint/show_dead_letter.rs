@@ -11,6 +11,7 @@ use super::{
     subscription::may_manage,
 };
 use crate::{
+    adapters,
     app::AppState,
     follow::to_json,
     identity::trail::Caller,
@@ -45,7 +46,8 @@ pub async fn show_dead_letter(
     let (found, event) = found.await.map_err(events_unavailable)?;
     let found = found.filter(|(_, of)| may_manage(&app, &caller, &of.pattern));
     let (dead, of) = found.ok_or_else(unknown_dead_letter)?;
-    let json = event.as_ref().map(|event| serde_json::from_slice(&to_json(event))).transpose();
     let letter = DeadLetterView::new(dead, event.as_ref(), &of);
+    let event = event.map(adapters::event).transpose().map_err(ApiError::internal)?;
+    let json = event.map(|event| serde_json::from_slice(&to_json(&event))).transpose();
     Ok(Json(WholeDeadLetter { letter, event: json.map_err(ApiError::internal)? }))
 }

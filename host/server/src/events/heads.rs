@@ -21,13 +21,13 @@ impl Heads {
 
     /// Says that the log ends here now, or further.
     pub(super) fn note(&self, newest: i64) {
-        self.newest.fetch_max(newest, Ordering::Release);
+        self.newest.fetch_max(newest, Ordering::SeqCst);
         self.moved.notify_one();
     }
 
     /// Returns the newest place, as the writer left it: whoever was answered finds no earlier one.
     pub(super) fn newest(&self) -> Seq {
-        Seq(self.newest.load(Ordering::Acquire))
+        Seq(self.newest.load(Ordering::SeqCst))
     }
 
     pub(super) fn subscribe(&self) -> watch::Receiver<Seq> {

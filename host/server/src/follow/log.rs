@@ -1,13 +1,16 @@
 //! Reading the log for those who follow it, and for those who page through it: events as they are sent.
 
-use backplane_events::{Pattern, Seq, Shape, Topic};
+use std::sync::Arc;
+
+use backplane_events::{Event, EventKey, Pattern, Seq, Shape};
 use backplane_store::{
     Connection, StoreError,
-    events::{self as stored, Event, LogRead, Topics},
+    events::{self as stored, LogRead, Topics},
 };
 
 use super::ring::Line;
 use crate::{
+    adapters,
     app::App,
     cloud_events::{Outgoing, render},
 };
@@ -38,7 +41,7 @@ pub struct LogPage {
 #[derive(Debug)]
 pub struct EventsPage {
     /// The events.
-    pub events: Vec<Event>,
+    pub events: Vec<Arc<Event>>,
     /// Up to here nothing that was asked for is missing.
     pub end: Seq,
     /// Whether there are more behind it.
@@ -57,7 +60,7 @@ pub async fn read_page(app: &App, after: Seq, topics: Vec<Pattern>, bounds: Page
         .events
         .read(move |connection| {
             let page = read(connection, after, &topics, bounds)?;
-            let events = page.events.iter().filter_map(to_line).collect();
+            let events = page.events.iter().map(|event| Line::new(event)).collect();
             Ok(LogPage { events, end: page.end, more: page.more, kept_from: page.kept_from })
         })
         .await;
@@ -91,12 +94,10 @@ fn read(
     let PageBounds { events_max, bytes_max } = bounds;
     let page =
         stored::read_events(connection, LogRead { lane: None, topics: of, after: after.0, events_max, bytes_max })?;
-    // An event whose topic is none was written by a later version: nobody here can have asked for it.
-    let is_wanted = |event: &Event| {
-        let topic = Topic::new(&event.topic);
-        topic.is_ok_and(|topic| topics.is_empty() || topics.iter().any(|pattern| pattern.matches(&topic)))
-    };
-    let events = page.events.into_iter().filter(is_wanted).collect();
+    let is_wanted =
+        |event: &Arc<Event>| topics.is_empty() || topics.iter().any(|pattern| pattern.matches(&event.topic));
+    // One that is none here was written by a later version: nobody here can have asked for it.
+    let events = page.events.into_iter().filter_map(|event| adapters::event(event).ok()).filter(is_wanted).collect();
     Ok(EventsPage { events, end: Seq(page.end), more: page.more, kept_from: Seq(page.kept_from) })
 }
 
@@ -108,19 +109,15 @@ fn to_topics(pattern: &Pattern) -> Topics<'_> {
     }
 }
 
-fn to_line(event: &Event) -> Option<Line> {
-    Some(Line { seq: Seq(event.seq), topic: Topic::new(&event.topic).ok()?, json: to_json(event).into() })
-}
-
 /// Writes an event as one line of JSON.
 pub fn to_json(event: &Event) -> Vec<u8> {
     render(&Outgoing {
-        seq: event.seq,
+        seq: event.seq.0,
         id: &event.id,
         source: &event.source,
-        topic: &event.topic,
-        key: event.key.as_deref(),
-        time_ms: event.time_ms,
+        topic: event.topic.as_str(),
+        key: event.key.as_ref().map(EventKey::as_str),
+        time_ms: event.time.0,
         content_type: &event.content_type,
         payload: &event.payload,
         trace_parent: event.trace_parent.as_deref(),

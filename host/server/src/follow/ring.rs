@@ -1,18 +1,18 @@
-//! The newest events, written as followers get them.
+//! The newest events, to be written as followers get them.
 //!
 //! It has no gap: everything of the log between its start and its end is in it. Where the log has one, because events
 //! were deleted before they were read, it begins anew behind that. It knows no clock and does no I/O.
 
 use std::{collections::VecDeque, sync::Arc};
 
-use backplane_events::{Pattern, Seq, Topic};
+use backplane_events::{Event, Pattern, Published, Seq};
 use bytes::{Bytes, BytesMut};
 
-use super::log::{LogPage, PageBounds};
+use super::log::{EventsPage, PageBounds, to_json};
 
 /// Most events in memory.
 const EVENTS_MAX: usize = 8192;
-/// Most bytes of them, as they are written.
+/// Most bytes of them, as they are.
 const BYTES_MAX: usize = 16 << 20;
 /// Bytes that a follower takes at once, and one event of any size.
 const TAKE_BYTES: usize = 64 << 10;
@@ -22,18 +22,38 @@ const TAKE_LOOKS: usize = 1024;
 /// What the feed reads at once.
 pub(super) const PAGE: PageBounds = PageBounds { events_max: 512, bytes_max: 2 << 20 };
 
-/// An event as it is read.
-#[derive(Debug, Clone)]
+/// An event as it is sent.
+#[derive(Debug)]
 pub struct Line {
     /// Its place.
-    pub seq: Seq,
-    /// What it is about.
-    pub topic: Topic,
+    seq: Seq,
     /// The event as one line of JSON.
     pub json: Bytes,
 }
 
+/// An event of the ring, and as it is sent once somebody took it.
+#[derive(Debug)]
+struct Entry {
+    event: Arc<Event>,
+    line: Option<Line>,
+}
+
+impl Entry {
+    /// Returns about the memory that it takes.
+    fn bytes(&self) -> usize {
+        self.event.bytes() + self.line.as_ref().map_or(0, |line| line.json.len())
+    }
+
+    fn line(&mut self) -> &Line {
+        self.line.get_or_insert_with(|| Line::new(&self.event))
+    }
+}
+
 impl Line {
+    pub(super) fn new(event: &Event) -> Self {
+        Self { seq: event.seq, json: to_json(event).into() }
+    }
+
     /// Writes it as one event of a stream.
     pub(super) fn write(&self, stream: &mut BytesMut) {
         let Seq(seq) = self.seq;
@@ -46,7 +66,7 @@ impl Line {
 /// The newest events.
 #[derive(Debug)]
 pub(super) struct Ring {
-    lines: VecDeque<Arc<Line>>,
+    entries: VecDeque<Entry>,
     bytes: usize,
     /// Everything after this place, up to `end`, is here. `None` while nobody follows.
     start: Option<Seq>,
@@ -64,18 +84,14 @@ pub(super) enum Taken {
 
 impl Default for Ring {
     fn default() -> Self {
-        Self { lines: VecDeque::new(), bytes: 0, start: None, end: Seq::ZERO }
+        Self { entries: VecDeque::new(), bytes: 0, start: None, end: Seq::ZERO }
     }
 }
 
 impl Ring {
-    /// Begins at the end of the log, where it has not begun. Returns where to read on.
-    pub(super) fn begin(&mut self, head: Seq) -> Option<Seq> {
-        if self.start.is_none() {
-            (self.start, self.end) = (Some(head), head);
-            return None;
-        }
-        Some(self.end)
+    /// Begins behind a place of the log.
+    pub(super) fn begin(&mut self, head: Seq) {
+        *self = Self { start: Some(head), end: head, ..Self::default() };
     }
 
     /// Forgets everything: nobody follows.
@@ -83,25 +99,53 @@ impl Ring {
         *self = Self { end: self.end, ..Self::default() };
     }
 
+    /// Returns behind which place the log follows; `None` where it has not begun.
+    pub(super) fn read_from(&self) -> Option<Seq> {
+        self.start.map(|_start| self.end)
+    }
+
+    /// Adds an event that was published, unless it is here, or nobody follows.
+    ///
+    /// # Errors
+    /// Returns its place when there are others before it that are not here: the log is to be read to there.
+    pub(super) fn push(&mut self, published: Published) -> Result<(), Seq> {
+        let Published { event, after } = published;
+        if self.start.is_none() || event.seq <= self.end {
+            return Ok(());
+        }
+        if after > self.end {
+            return Err(event.seq);
+        }
+        self.end = event.seq;
+        self.add(event);
+        self.make_room();
+        Ok(())
+    }
+
     /// Adds what follows in the log.
-    pub(super) fn append(&mut self, page: LogPage) {
+    pub(super) fn append(&mut self, page: EventsPage) {
         if self.start.is_none() {
             return;
         }
         if page.kept_from.0 > self.end.0 + 1 {
             // Whoever comes for what was deleted reads the log, and is told.
-            *self = Self { start: Some(page.end), end: page.end, ..Self::default() };
-            return;
+            return self.begin(page.end);
         }
         self.end = self.end.max(page.end);
-        for line in page.events {
-            self.bytes += line.json.len();
-            self.lines.push_back(Arc::new(line));
-        }
-        while self.lines.len() > EVENTS_MAX || self.bytes > BYTES_MAX {
-            let Some(oldest) = self.lines.pop_front() else { return };
-            self.bytes -= oldest.json.len();
-            self.start = Some(oldest.seq);
+        page.events.into_iter().for_each(|event| self.add(event));
+        self.make_room();
+    }
+
+    fn add(&mut self, event: Arc<Event>) {
+        self.bytes += event.bytes();
+        self.entries.push_back(Entry { event, line: None });
+    }
+
+    fn make_room(&mut self) {
+        while self.entries.len() > EVENTS_MAX || self.bytes > BYTES_MAX {
+            let Some(oldest) = self.entries.pop_front() else { return };
+            self.bytes -= oldest.bytes();
+            self.start = Some(oldest.event.seq);
         }
     }
 
@@ -110,116 +154,179 @@ impl Ring {
     }
 
     /// Returns what comes after a place, of some topics.
-    pub(super) fn take(&self, after: Seq, topics: &[Pattern]) -> Taken {
+    pub(super) fn take(&mut self, after: Seq, topics: &[Pattern]) -> Taken {
         if self.start.is_none_or(|start| after < start) {
             return Taken::Behind;
         }
-        let first = self.lines.partition_point(|line| line.seq <= after);
         let mut text = BytesMut::new();
-        let (mut to, mut looks) = (after, 0);
-        for line in self.lines.iter().skip(first) {
-            let is_wanted = topics.iter().any(|topics| topics.matches(&line.topic));
-            if looks == TAKE_LOOKS || is_wanted && !text.is_empty() && text.len() + line.json.len() > TAKE_BYTES {
-                return Taken::Up { to, text: text.freeze(), is_end: false };
+        let (mut to, mut is_end) = (after, true);
+        let first = self.entries.partition_point(|entry| entry.event.seq <= after);
+        for (looks, entry) in self.entries.range_mut(first..).enumerate() {
+            if looks == TAKE_LOOKS {
+                is_end = false;
+                break;
             }
-            if is_wanted {
-                line.write(&mut text);
+            if topics.iter().any(|topics| topics.matches(&entry.event.topic)) {
+                let bytes_before = entry.bytes();
+                let line = entry.line();
+                let is_full = !text.is_empty() && text.len() + line.json.len() > TAKE_BYTES;
+                if !is_full {
+                    line.write(&mut text);
+                }
+                self.bytes += entry.bytes() - bytes_before;
+                if is_full {
+                    is_end = false;
+                    break;
+                }
             }
-            (to, looks) = (line.seq, looks + 1);
+            to = entry.event.seq;
         }
-        Taken::Up { to: to.max(self.end), text: text.freeze(), is_end: true }
+        self.make_room();
+        let to = if is_end { to.max(self.end) } else { to };
+        Taken::Up { to, text: text.freeze(), is_end }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use backplane_events::{Lane, Topic, UnixMs};
+
     use super::*;
 
-    fn line(seq: i64, topic: &str, bytes: usize) -> Line {
-        Line { seq: Seq(seq), topic: Topic::new(topic).expect("a topic"), json: " ".repeat(bytes).into() }
+    fn event(seq: i64, topic: &str, bytes: usize) -> Arc<Event> {
+        Arc::new(Event {
+            seq: Seq(seq),
+            id: "id".into(),
+            source: "/plugins/a".into(),
+            topic: Topic::new(topic).expect("a topic"),
+            key: None,
+            lane: Lane::of(None, "id"),
+            time: UnixMs(0),
+            content_type: "text/plain".into(),
+            payload: vec![b' '; bytes].into(),
+            trace_parent: None,
+        })
     }
 
-    fn page(events: Vec<Line>, end: i64) -> LogPage {
-        LogPage { events, end: Seq(end), more: false, kept_from: Seq::ZERO }
+    fn published(seq: i64, after: i64) -> Published {
+        Published { event: event(seq, "a", 0), after: Seq(after) }
+    }
+
+    fn page(events: Vec<Arc<Event>>, end: i64) -> EventsPage {
+        EventsPage { events, end: Seq(end), more: false, kept_from: Seq::ZERO }
     }
 
     fn ring(head: i64) -> Ring {
         let mut ring = Ring::default();
-        assert_eq!(ring.begin(Seq(head)), None);
+        ring.begin(Seq(head));
         ring
     }
 
+    /// Returns the places in what a follower is sent.
+    fn places(text: &[u8]) -> Vec<i64> {
+        let lines = std::str::from_utf8(text).expect("text").lines();
+        lines.filter_map(|line| line.strip_prefix("id: ")).map(|place| place.parse().expect("a place")).collect()
+    }
+
     #[track_caller]
-    fn check(ring: &Ring, after: i64, topics: &str, to: i64, expected: &[i64], is_end: bool) {
-        let taken = ring.take(Seq(after), &[Pattern::new(topics).expect("a pattern")]);
-        let text = expected.iter().map(|seq| format!("id: {seq}\ndata: \n\n")).collect::<String>().into();
-        assert_eq!(taken, Taken::Up { to: Seq(to), text, is_end });
+    fn check(ring: &mut Ring, after: i64, topics: &str, to: i64, expected: &[i64], is_end: bool) {
+        match ring.take(Seq(after), &[Pattern::new(topics).expect("a pattern")]) {
+            Taken::Up { to: Seq(up_to), text, is_end: was_end } => {
+                assert_eq!((up_to, &*places(&text), was_end), (to, expected, is_end));
+            }
+            Taken::Behind => panic!("{after} is behind"),
+        }
     }
 
     #[test]
     fn a_follower_takes_what_is_of_its_topics_and_is_behind_all_of_it() {
         let mut ring = ring(10);
-        check(&ring, 10, "*", 10, &[], true);
+        check(&mut ring, 10, "*", 10, &[], true);
         // A place that nobody has yet: the log page was read after the ring.
-        check(&ring, 12, "*", 12, &[], true);
-        ring.append(page(vec![line(11, "a", 0), line(13, "b", 0)], 14));
-        check(&ring, 10, "*", 14, &[11, 13], true);
-        check(&ring, 10, "b", 14, &[13], true);
-        check(&ring, 11, "a", 14, &[], true);
-        check(&ring, 14, "*", 14, &[], true);
+        check(&mut ring, 12, "*", 12, &[], true);
+        ring.append(page(vec![event(11, "a", 0), event(13, "b", 0)], 14));
+        check(&mut ring, 10, "*", 14, &[11, 13], true);
+        check(&mut ring, 10, "b", 14, &[13], true);
+        check(&mut ring, 11, "a", 14, &[], true);
+        check(&mut ring, 14, "*", 14, &[], true);
         assert_eq!(ring.take(Seq(9), &[]), Taken::Behind);
     }
 
     #[test]
     fn begins_anew_behind_what_was_deleted_before_it_was_read() {
         let mut ring = ring(10);
-        ring.append(page(vec![line(11, "a", 0)], 11));
+        ring.append(page(vec![event(11, "a", 0)], 11));
         // Nothing that it has not read is gone.
-        ring.append(LogPage { kept_from: Seq(12), ..page(vec![line(12, "a", 0)], 12) });
-        check(&ring, 10, "*", 12, &[11, 12], true);
-        ring.append(LogPage { kept_from: Seq(14), ..page(vec![line(14, "a", 0)], 14) });
+        ring.append(EventsPage { kept_from: Seq(12), ..page(vec![event(12, "a", 0)], 12) });
+        check(&mut ring, 10, "*", 12, &[11, 12], true);
+        ring.append(EventsPage { kept_from: Seq(14), ..page(vec![event(14, "a", 0)], 14) });
         assert_eq!([10, 12, 13].map(|after| ring.take(Seq(after), &[])), [Taken::Behind, Taken::Behind, Taken::Behind]);
-        ring.append(LogPage { kept_from: Seq(14), ..page(vec![line(15, "a", 0)], 15) });
-        check(&ring, 14, "*", 15, &[15], true);
+        ring.append(EventsPage { kept_from: Seq(14), ..page(vec![event(15, "a", 0)], 15) });
+        check(&mut ring, 14, "*", 15, &[15], true);
     }
 
     #[test]
     fn takes_are_bounded() {
         let mut ring = ring(0);
-        let big = (1..=3).map(|seq| line(seq, "a", TAKE_BYTES)).collect();
+        let big = (1..=3).map(|seq| event(seq, "a", TAKE_BYTES)).collect();
         ring.append(page(big, 3));
-        let mut text = BytesMut::new();
-        line(1, "a", TAKE_BYTES).write(&mut text);
-        let text = text.freeze();
-        let all = [Pattern::new("*").expect("a pattern")];
-        assert_eq!(ring.take(Seq(0), &all), Taken::Up { to: Seq(1), text, is_end: false });
+        check(&mut ring, 0, "*", 1, &[1], false);
+        check(&mut ring, 1, "*", 2, &[2], false);
         let mut ring = self::ring(0);
-        let many = (1..=TAKE_LOOKS as i64 + 1).map(|seq| line(seq, "a", 0)).collect();
+        let many = (1..=TAKE_LOOKS as i64 + 1).map(|seq| event(seq, "a", 0)).collect();
         ring.append(page(many, TAKE_LOOKS as i64 + 1));
-        check(&ring, 0, "b", TAKE_LOOKS as i64, &[], false);
+        check(&mut ring, 0, "b", TAKE_LOOKS as i64, &[], false);
     }
 
     #[test]
     fn the_oldest_make_room_for_the_newest() {
         let mut ring = ring(0);
         let last = EVENTS_MAX as i64 + 5;
-        ring.append(page((1..=last).map(|seq| line(seq, "a", 0)).collect(), last));
+        ring.append(page((1..=last).map(|seq| event(seq, "a", 0)).collect(), last));
         assert_eq!(ring.take(Seq(4), &[]), Taken::Behind);
         assert!(matches!(ring.take(Seq(5), &[]), Taken::Up { .. }));
-        ring.append(page((1..=20).map(|by| line(last + by, "a", BYTES_MAX / 10)).collect(), last + 20));
-        assert!(ring.bytes <= BYTES_MAX && ring.lines.len() == 10);
+        ring.append(page((1..=20).map(|by| event(last + by, "a", BYTES_MAX / 10)).collect(), last + 20));
+        assert!(ring.bytes <= BYTES_MAX && ring.entries.len() == 9);
+    }
+
+    #[test]
+    fn what_followers_took_counts_as_it_was_written() {
+        let mut ring = ring(0);
+        ring.append(page((1..=20).map(|seq| event(seq, "a", BYTES_MAX / 30)).collect(), 20));
+        let before = ring.bytes;
+        check(&mut ring, 0, "*", 1, &[1], false);
+        check(&mut ring, 0, "*", 1, &[1], false);
+        assert!(ring.bytes > before + BYTES_MAX / 30);
+        for seq in 1..20 {
+            if let Taken::Up { .. } = ring.take(Seq(seq), &[Pattern::new("*").expect("a pattern")]) {}
+        }
+        assert!(ring.bytes <= BYTES_MAX && ring.entries.len() < 20);
+        assert_eq!(ring.bytes, ring.entries.iter().map(Entry::bytes).sum::<usize>());
+    }
+
+    #[test]
+    fn takes_what_is_published_in_its_order_and_asks_for_what_is_missing() {
+        let mut ring = ring(10);
+        assert_eq!(ring.push(published(9, 8)), Ok(()));
+        assert_eq!(ring.push(published(11, 10)), Ok(()));
+        assert_eq!(ring.push(published(14, 13)), Err(Seq(14)));
+        check(&mut ring, 10, "*", 11, &[11], true);
+        ring.append(page(vec![event(13, "a", 0), event(14, "a", 0)], 14));
+        assert_eq!([ring.push(published(14, 13)), ring.push(published(15, 14))], [Ok(()), Ok(())]);
+        check(&mut ring, 10, "*", 15, &[11, 13, 14, 15], true);
     }
 
     #[test]
     fn it_is_empty_while_nobody_follows() {
         let mut ring = ring(0);
-        ring.append(page(vec![line(1, "a", 0)], 1));
-        assert_eq!(ring.begin(Seq(5)), Some(Seq(1)));
+        ring.append(page(vec![event(1, "a", 0)], 1));
+        assert_eq!(ring.read_from(), Some(Seq(1)));
         ring.clear();
-        assert_eq!(ring.take(Seq(1), &[]), Taken::Behind);
-        ring.append(page(vec![line(2, "a", 0)], 2));
-        assert!(ring.lines.is_empty());
-        assert_eq!(ring.begin(Seq(7)), None);
-        check(&ring, 7, "*", 7, &[], true);
+        assert_eq!((ring.read_from(), ring.take(Seq(1), &[])), (None, Taken::Behind));
+        ring.append(page(vec![event(2, "a", 0)], 2));
+        assert_eq!(ring.push(published(3, 2)), Ok(()));
+        assert!(ring.entries.is_empty());
+        ring.begin(Seq(7));
+        check(&mut ring, 7, "*", 7, &[], true);
     }
 }

@@ -6,8 +6,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use backplane_events::{Pattern, Seq};
-use backplane_store::events::Event as StoredEvent;
+use backplane_events::{Event as StoredEvent, Pattern, Seq, UnixMs};
 use http::{HeaderMap, header::AUTHORIZATION};
 use prost_types::Timestamp;
 use tokio::{
@@ -132,8 +131,8 @@ impl Subscriber {
             sender.send(response(Message::Gap(gap))).await?;
         }
         for event in events {
-            self.after = Seq(event.seq);
-            sender.send(response(Message::Event(to_message(event)))).await?;
+            self.after = event.seq;
+            sender.send(response(Message::Event(to_message(&event)))).await?;
         }
         self.after = end.max(self.after);
         Ok(more)
@@ -173,18 +172,19 @@ fn response(message: Message) -> SubscribeEventsResponse {
     SubscribeEventsResponse { message: Some(message) }
 }
 
-fn to_message(event: StoredEvent) -> Event {
-    let nanos = i32::try_from(event.time_ms.rem_euclid(1000)).unwrap_or_default() * 1_000_000;
+fn to_message(event: &StoredEvent) -> Event {
+    let UnixMs(time_ms) = event.time;
+    let nanos = i32::try_from(time_ms.rem_euclid(1000)).unwrap_or_default() * 1_000_000;
     Event {
-        sequence: event.seq,
+        sequence: event.seq.0,
         id: event.id.to_string(),
-        topic: event.topic.to_string(),
+        topic: event.topic.as_str().to_owned(),
         source: event.source.to_string(),
-        key: event.key.map(|key| key.to_string()).unwrap_or_default(),
+        key: event.key.as_ref().map(|key| key.as_str().to_owned()).unwrap_or_default(),
         content_type: event.content_type.to_string(),
         payload: event.payload.to_vec().into(),
-        time: Some(Timestamp { seconds: event.time_ms.div_euclid(1000), nanos }),
-        trace_parent: event.trace_parent.map(|parent| parent.to_string()).unwrap_or_default(),
+        time: Some(Timestamp { seconds: time_ms.div_euclid(1000), nanos }),
+        trace_parent: event.trace_parent.as_deref().map(str::to_owned).unwrap_or_default(),
     }
 }
 
