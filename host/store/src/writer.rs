@@ -6,10 +6,11 @@
 //! - Nobody is answered before the batch is on disk. When it is not, all of it is undone, in the database and in
 //!   memory, and everybody in it is told so.
 //! - A job that panics takes its batch with it, and the connection, whose state is unknown then. The thread goes on.
-//! - Between two batches it sees to the log, once everybody is answered.
+//! - Between two batches it sees to the log, once everybody is answered. Most of that is another thread's: see `copier`.
 
 mod ahead;
 mod apply;
+mod copier;
 mod erasure;
 mod event_ledger;
 mod health;
@@ -167,7 +168,7 @@ impl Writer {
         switches: Switches,
     ) -> Result<(Arc<Shared>, JoinHandle<()>), StoreError> {
         let core = Core::load(&mut connection, events.bounds, switches)?;
-        let log = Log::new(&mut connection, settings.log_bytes_max, switches.stands_still)?;
+        let log = Log::new(&mut connection, &settings, switches.stands_still)?;
         let shared = Arc::new(Shared {
             queue,
             committed: AtomicI64::new(core.ledger.settled_sequence()),
@@ -211,6 +212,7 @@ impl Writer {
                 self.look_around();
             }
         }
+        drop(self.log);
         if let Some(mut connection) = self.connection.take()
             && let Err(error) = connection.batch_execute("PRAGMA wal_checkpoint(TRUNCATE)")
         {

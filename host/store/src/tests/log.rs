@@ -8,11 +8,11 @@ use std::{
     time::Duration,
 };
 
-use diesel::connection::SimpleConnection as _;
+use diesel::{connection::SimpleConnection as _, prelude::*};
 use tokio::time::Instant;
 
 use super::fixture::{BUCKET, Fixture, StopOnDrop, set};
-use crate::{Snapshot, Space};
+use crate::{Snapshot, Space, statement::LookAtLog};
 
 /// The bound of the log in these tests.
 const BOUND: u64 = 4 << 20;
@@ -118,6 +118,30 @@ fn grows_past_its_bound_beside_them_when_the_writer_never_stands_still() {
     // The proof above can fail.
     let (written, _) = write_beside_overlapping_snapshots(&fixture(false));
     assert!(written.log_bytes > BOUND && written.file_bytes > BOUND, "{written:?}");
+}
+
+#[test]
+fn starts_anew_where_nobody_reads_though_the_writer_never_stands_still() {
+    let fixture = fixture(false);
+    let written = write(&fixture, &fixture.space("a"), 10 * BOUND);
+    assert!(written.log_bytes < BOUND / 2, "{written:?}");
+}
+
+#[test]
+fn is_copied_beside_the_writer() {
+    let fixture = fixture(false);
+    // Less than the length at which the writer copies something itself.
+    write(&fixture, &fixture.space("a"), BOUND / 100);
+    let mut other = fixture.other_connection();
+    let started = Instant::now();
+    loop {
+        let (_, all, copied): (i64, i64, i64) = LookAtLog.get_result(&mut other).unwrap();
+        assert!(all > 0 && started.elapsed() < PATIENCE, "{copied} of {all} frames are copied");
+        if copied > 0 {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 #[test]

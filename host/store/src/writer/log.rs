@@ -10,20 +10,29 @@
 //! - At the bound it ends the snapshots that did not end in time. So one that is slow costs itself, and nobody else.
 //! - What another process reads cannot be ended. The log grows until it has; a warning says so.
 //!
-//! Copying is done by the writer too, between two batches: a bounded part of the log each time.
+//! The [`Copier`] copies a part of the log at a time, beside the writer. The writer itself copies the little that is left
+//! when the log has come to some length, between two batches, so that there is such a moment where nobody reads.
 
 use std::{thread, time::Duration};
 
 use diesel::prelude::*;
 use tokio::time::Instant;
 
+use super::copier::Copier;
 use crate::{
+    connection::WriterSettings,
+    error::StoreError,
     open_snapshots::OpenSnapshots,
     statement::{CopyLog, LookAtLog, PageSize},
 };
 
 /// Of the bound, what the log grows by before it is copied.
-const COPIES: u64 = 64;
+const COPIES: u64 = 256;
+/// Of the bound, what it grows by before the writer copies what is left.
+const ENDS: u64 = 64;
+/// Of the bound, what may be left for the writer; and a few pages where that is less.
+const LEFT: u64 = 1024;
+const LEFT_PAGES: u64 = 16;
 /// Of the bound, the length at which the writer stands still for the first time.
 const FIRST: u64 = 16;
 /// How long it waits then for snapshots to end, in each of its [`ROUNDS`] and once after them. At the bound it is [`FIRST`]
@@ -46,6 +55,7 @@ pub(crate) fn bytes_kept(bytes_max: u64) -> u64 {
 
 /// How long the log is, and what is to be done about it when.
 pub(super) struct Log {
+    copier: Copier,
     bytes_max: u64,
     page_bytes: u64,
     stands_still: bool,
@@ -53,6 +63,8 @@ pub(super) struct Log {
     bytes: u64,
     /// From this length on it is copied.
     copy_at: u64,
+    /// From this length on the writer copies what is left, if that is little.
+    end_copy_at: u64,
     /// From this length on the writer stands still.
     stand_at: u64,
     /// From this length on it ends snapshots then.
@@ -67,11 +79,25 @@ struct Frames {
 }
 
 impl Log {
-    pub(super) fn new(connection: &mut SqliteConnection, bytes_max: u64, stands_still: bool) -> QueryResult<Self> {
+    pub(super) fn new(
+        connection: &mut SqliteConnection,
+        settings: &WriterSettings,
+        stands_still: bool,
+    ) -> Result<Self, StoreError> {
         let page_bytes = PageSize.get_result::<i64>(connection)?.unsigned_abs();
-        let mut log = Self { bytes_max, page_bytes, stands_still, bytes: 0, copy_at: 0, stand_at: 0, end_at: 0 };
+        let mut log = Self {
+            copier: Copier::start(settings.clone())?,
+            bytes_max: settings.log_bytes_max,
+            page_bytes,
+            stands_still,
+            bytes: 0,
+            copy_at: 0,
+            end_copy_at: 0,
+            stand_at: 0,
+            end_at: 0,
+        };
         log.note_new();
-        log.bytes = log.length(Frames::look(connection)?);
+        log.bytes = log.length(Frames::look(connection)?.all);
         Ok(log)
     }
 
@@ -85,34 +111,43 @@ impl Log {
     /// # Errors
     /// When the log cannot be copied. What is written is safe all the same, and it is tried again later.
     pub(super) fn tend(&mut self, connection: &mut SqliteConnection, snapshots: &OpenSnapshots) -> QueryResult<()> {
-        let bytes = self.length(Frames::look(connection)?);
+        let frames = Frames::look(connection)?;
+        let bytes = self.length(frames.all);
         if bytes < self.bytes {
             self.note_new();
         }
         self.bytes = bytes;
         if bytes >= self.stand_at && self.stands_still {
-            self.stand_still(connection, snapshots)
-        } else if bytes >= self.copy_at {
-            self.copy(connection).map(drop)
-        } else {
-            Ok(())
+            return self.stand_still(connection, snapshots);
         }
+        if bytes >= self.end_copy_at
+            && self.is_little(frames.all.saturating_sub(frames.copied))
+            && self.copier.is_idle()
+        {
+            self.end_copy_at = bytes + self.bytes_max / ENDS;
+            return Frames::copy(connection).map(drop);
+        }
+        if bytes >= self.copy_at {
+            self.copy_at = bytes + self.bytes_max / COPIES;
+            self.copier.ask();
+        }
+        Ok(())
     }
 
     fn note_new(&mut self) {
         self.copy_at = self.bytes_max / COPIES;
+        self.end_copy_at = self.bytes_max / ENDS;
         self.stand_at = self.bytes_max / FIRST;
         self.end_at = self.bytes_max;
     }
 
-    /// The frames, with their headers and that of the file (<https://sqlite.org/fileformat2.html#walformat>).
-    fn length(&self, frames: Frames) -> u64 {
-        if frames.all == 0 { 0 } else { 32 + frames.all * (24 + self.page_bytes) }
+    fn is_little(&self, frames: u64) -> bool {
+        frames * self.page_bytes <= (self.bytes_max / LEFT).max(LEFT_PAGES * self.page_bytes)
     }
 
-    fn copy(&mut self, connection: &mut SqliteConnection) -> QueryResult<Frames> {
-        self.copy_at = self.bytes + self.bytes_max / COPIES;
-        Frames::copy(connection)
+    /// The frames, with their headers and that of the file (<https://sqlite.org/fileformat2.html#walformat>).
+    fn length(&self, frames: u64) -> u64 {
+        if frames == 0 { 0 } else { 32 + frames * (24 + self.page_bytes) }
     }
 
     /// Makes a moment at which the log can start anew, if that is possible in time.
@@ -121,11 +156,14 @@ impl Log {
         let patience = self.patience(must);
         self.stand_at = self.next_stand();
         if !must && snapshots.are_open_since(snapshots.now().before(patience)) {
-            return self.copy(connection).map(drop);
+            self.copier.ask();
+            return Ok(());
         }
+        // Two cannot copy at the same time.
+        self.copier.wait();
         for _ in 0..ROUNDS {
             let are_ended = self.end_open(snapshots, patience, must);
-            let frames = self.copy(connection)?;
+            let frames = Frames::copy(connection)?;
             if frames.copied == frames.all {
                 // Those that opened before that was done read from the log.
                 self.end_open(snapshots, patience, must);
