@@ -13,7 +13,7 @@
 mod declaration;
 mod event_id;
 mod feed;
-mod heads;
+mod head;
 mod publish;
 mod retention;
 
@@ -24,11 +24,11 @@ use backplane_events::{
     RunNowError, ScheduleName, ScheduleView, Seq, SubscriptionName, SubscriptionView, UnixMs,
 };
 use backplane_store::{Connection, Pending, Store, StoreError, events as stored};
-use tokio::{sync::watch, time::sleep};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::event_id::new_event_id;
-use self::heads::Heads;
+use self::head::Head;
 pub use self::{
     declaration::{Declaration, DeclarationError, Declared},
     feed::{Feed, Feeding, Tail},
@@ -53,8 +53,8 @@ pub struct Events {
     handle: EventsHandle,
     /// How the queue to the driver is doing.
     feed: Feed,
-    /// The newest place of the log, for followers.
-    heads: Arc<Heads>,
+    /// The newest place of the log.
+    head: Arc<Head>,
     /// The log.
     store: Arc<Store>,
     /// Reads it for people.
@@ -68,7 +68,6 @@ pub struct Events {
 /// What delivers, until it is run.
 pub struct Delivering {
     driver: Driver,
-    heads: Arc<Heads>,
 }
 
 /// What was done about events since the process started.
@@ -102,10 +101,10 @@ impl Events {
     /// # Errors
     /// When the log cannot be read.
     pub async fn start(parts: EventsParts) -> Result<(Self, Delivering), StoreError> {
-        let EventsParts { store, live, feeding: Feeding { feed, heads, published }, clock, reply_ttl, step_apart } =
+        let EventsParts { store, live, feeding: Feeding { feed, head, published }, clock, reply_ttl, step_apart } =
             parts;
         let reading = Reading::new(Arc::clone(&store), OPERATOR_READS_MAX);
-        heads.note(reading.read(stored::event_head).await?);
+        head.note(reading.read(stored::event_head).await?);
         let log = StoredEvents(Reading::new(Arc::clone(&store), DELIVERY_READS_MAX));
         let (handle, driver) = Driver::new(DriverParts {
             limits: Limits::default(),
@@ -119,18 +118,13 @@ impl Events {
             // It spreads retries over time, and nothing secret hangs on it.
             seed: u64::try_from(clock.now().as_nanosecond()).unwrap_or_default(),
         });
-        let delivering = Delivering { driver, heads: Arc::clone(&heads) };
-        Ok((Self { handle, feed, heads, store, reading, clock, reply_ttl }, delivering))
+        let delivering = Delivering { driver };
+        Ok((Self { handle, feed, head, store, reading, clock, reply_ttl }, delivering))
     }
 
     /// Returns the newest place of the log: that of every event whose publisher was answered, or further.
     pub fn head(&self) -> Seq {
-        self.heads.newest()
-    }
-
-    /// Returns the newest place of the log, as it moves. It may skip places, and is never late for long.
-    pub fn heads(&self) -> watch::Receiver<Seq> {
-        self.heads.subscribe()
+        self.head.newest()
     }
 
     /// Runs a query of the log, or of who is how far in it, on one snapshot.
@@ -259,14 +253,13 @@ impl Events {
 impl Delivering {
     /// Delivers until the process is told to stop, and then until what is on its way has ended, for `grace` at most.
     pub async fn run(self, shutdown: CancellationToken, grace: Duration) {
-        let Self { driver, heads } = self;
+        let Self { driver } = self;
         let cut = async {
             shutdown.cancelled().await;
             sleep(grace).await;
         };
         tokio::select! {
             () = driver.run(shutdown.cancelled()) => {}
-            () = heads.run() => {}
             () = cut => tracing::warn!("deliveries that are still on their way are cut; they are made again"),
         }
     }

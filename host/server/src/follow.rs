@@ -20,13 +20,15 @@ use std::{
     time::Duration,
 };
 
-use backplane_events::{Next, Pattern, Published, Seq};
+use backplane_events::{Event, Next, Pattern, Published, Seq};
+use bytes::Bytes;
 use tokio::{sync::watch, time::sleep};
 
-use self::ring::{Ring, Taken};
+use self::ring::Ring;
 pub use self::{
     log::{EventsPage, LogPage, PageBounds, read_events, read_page, to_json},
     places::{NoPlace, Place, Places},
+    ring::Taken,
     stream::{Asked, follow},
 };
 use crate::{app::App, events::Tail, problem::Chain};
@@ -94,8 +96,18 @@ impl Follow {
         missing
     }
 
-    fn take(&self, after: Seq, topics: &[Pattern]) -> Taken {
-        self.ring().take(after, topics)
+    /// Returns what comes after a place, of some topics, if the ring reaches back so far.
+    pub fn take_events(&self, after: Seq, topics: &[Pattern]) -> Taken<Vec<Arc<Event>>> {
+        self.ring().take_events(after, topics)
+    }
+
+    fn take_text(&self, after: Seq, topics: &[Pattern]) -> Taken<Bytes> {
+        self.ring().take_text(after, topics)
+    }
+
+    /// Says where the ring ends, each time that there is more in it.
+    pub fn ends(&self) -> watch::Receiver<Seq> {
+        self.end.subscribe()
     }
 
     fn ring(&self) -> MutexGuard<'_, Ring> {

@@ -9,7 +9,7 @@ use std::sync::{
 use backplane_events::{Consumer, Next, Producer, Published, QueueCounters, QueueLimits, Seq, queue};
 use backplane_store::events::PublishedHook;
 
-use super::heads::Heads;
+use super::head::Head;
 use crate::adapters;
 
 /// What the queue holds: about four seconds of the fastest publishing, or less of large events.
@@ -25,7 +25,7 @@ pub struct Feed(Producer<Published>);
 /// Everything of the queue but the hook.
 pub struct Feeding {
     pub(super) feed: Feed,
-    pub(super) heads: Arc<Heads>,
+    pub(super) head: Arc<Head>,
     pub(super) published: Consumer<Published>,
 }
 
@@ -33,7 +33,7 @@ pub struct Feeding {
 pub struct Tail {
     events: Consumer<Published>,
     is_heard: Arc<AtomicBool>,
-    heads: Arc<Heads>,
+    head: Arc<Head>,
 }
 
 impl Feed {
@@ -41,16 +41,16 @@ impl Feed {
     pub fn open() -> (PublishedHook, Feeding, Tail) {
         let (to_driver, published) = queue(QUEUE);
         let (to_tail, events) = queue(TAIL);
-        let heads = Arc::new(Heads::new());
+        let head = Arc::<Head>::default();
         let is_heard = Arc::new(AtomicBool::new(false));
-        let feeding = Feeding { feed: Self(to_driver.clone()), heads: Arc::clone(&heads), published };
-        let tail = Tail { events, is_heard: Arc::clone(&is_heard), heads: Arc::clone(&heads) };
+        let feeding = Feeding { feed: Self(to_driver.clone()), head: Arc::clone(&head), published };
+        let tail = Tail { events, is_heard: Arc::clone(&is_heard), head: Arc::clone(&head) };
         let hook = move |batch: Vec<backplane_store::events::Published>| {
             let Some(newest) = batch.last().map(|published| published.event.seq) else { return };
             // What is left out here, or does not fit, is read from the log.
             let batch: Vec<_> = batch.into_iter().filter_map(|published| adapters::published(published).ok()).collect();
             put(&to_driver, batch.iter().cloned());
-            heads.note(newest);
+            head.note(newest);
             // After the place: whoever listens by now, and is not seen here, has seen the place.
             if is_heard.load(Ordering::SeqCst) {
                 put(&to_tail, batch.into_iter());
@@ -76,7 +76,7 @@ impl Tail {
     /// Begins to listen, and returns a place: every event behind it comes, or its loss is told.
     pub fn listen(&self) -> Seq {
         self.is_heard.store(true, Ordering::SeqCst);
-        self.heads.newest()
+        self.head.newest()
     }
 
     /// Ends that. Some events may still come.

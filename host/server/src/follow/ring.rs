@@ -75,11 +75,18 @@ pub(super) struct Ring {
 
 /// What a follower finds.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Taken {
+pub enum Taken<T> {
     /// What is next for it lies before the ring.
     Behind,
-    /// These events, none or some. Everything up to `to` was looked at.
-    Up { to: Seq, text: Bytes, is_end: bool },
+    /// These events, none or some.
+    Up {
+        /// Everything up to here was looked at.
+        to: Seq,
+        /// The events.
+        found: T,
+        /// Whether there are no more.
+        is_end: bool,
+    },
 }
 
 impl Default for Ring {
@@ -153,37 +160,59 @@ impl Ring {
         self.end
     }
 
-    /// Returns what comes after a place, of some topics.
-    pub(super) fn take(&mut self, after: Seq, topics: &[Pattern]) -> Taken {
-        if self.start.is_none_or(|start| after < start) {
-            return Taken::Behind;
-        }
+    /// Returns what comes after a place, of some topics, as a stream has it.
+    pub(super) fn take_text(&mut self, after: Seq, topics: &[Pattern]) -> Taken<Bytes> {
         let mut text = BytesMut::new();
+        let walked = self.walk(after, topics, |entry| {
+            let line = entry.line();
+            let fits = text.is_empty() || text.len() + line.json.len() <= TAKE_BYTES;
+            if fits {
+                line.write(&mut text);
+            }
+            fits
+        });
+        walked.map_or(Taken::Behind, |(to, is_end)| Taken::Up { to, found: text.freeze(), is_end })
+    }
+
+    /// As [`Ring::take_text`], with the events themselves.
+    pub(super) fn take_events(&mut self, after: Seq, topics: &[Pattern]) -> Taken<Vec<Arc<Event>>> {
+        let (mut found, mut bytes) = (Vec::new(), 0);
+        let walked = self.walk(after, topics, |entry| {
+            bytes += entry.event.bytes();
+            let fits = found.is_empty() || bytes <= TAKE_BYTES;
+            if fits {
+                found.push(Arc::clone(&entry.event));
+            }
+            fits
+        });
+        walked.map_or(Taken::Behind, |(to, is_end)| Taken::Up { to, found, is_end })
+    }
+
+    /// Hands what comes after a place, of some topics, to `take`, until it says that it takes no more. Returns up to where
+    /// everything was looked at, and whether that is the end; `None` where the place lies before the ring.
+    fn walk(
+        &mut self,
+        after: Seq,
+        topics: &[Pattern],
+        mut take: impl FnMut(&mut Entry) -> bool,
+    ) -> Option<(Seq, bool)> {
+        self.start.filter(|start| after >= *start)?;
         let (mut to, mut is_end) = (after, true);
         let first = self.entries.partition_point(|entry| entry.event.seq <= after);
         for (looks, entry) in self.entries.range_mut(first..).enumerate() {
-            if looks == TAKE_LOOKS {
+            let is_wanted = looks < TAKE_LOOKS && topics.iter().any(|topics| topics.matches(&entry.event.topic));
+            let bytes_before = entry.bytes();
+            if looks == TAKE_LOOKS || is_wanted && !take(entry) {
                 is_end = false;
-                break;
             }
-            if topics.iter().any(|topics| topics.matches(&entry.event.topic)) {
-                let bytes_before = entry.bytes();
-                let line = entry.line();
-                let is_full = !text.is_empty() && text.len() + line.json.len() > TAKE_BYTES;
-                if !is_full {
-                    line.write(&mut text);
-                }
-                self.bytes += entry.bytes() - bytes_before;
-                if is_full {
-                    is_end = false;
-                    break;
-                }
+            self.bytes += entry.bytes() - bytes_before;
+            if !is_end {
+                break;
             }
             to = entry.event.seq;
         }
         self.make_room();
-        let to = if is_end { to.max(self.end) } else { to };
-        Taken::Up { to, text: text.freeze(), is_end }
+        Some((if is_end { to.max(self.end) } else { to }, is_end))
     }
 }
 
@@ -230,9 +259,9 @@ mod tests {
 
     #[track_caller]
     fn check(ring: &mut Ring, after: i64, topics: &str, to: i64, expected: &[i64], is_end: bool) {
-        match ring.take(Seq(after), &[Pattern::new(topics).expect("a pattern")]) {
-            Taken::Up { to: Seq(up_to), text, is_end: was_end } => {
-                assert_eq!((up_to, &*places(&text), was_end), (to, expected, is_end));
+        match ring.take_text(Seq(after), &[Pattern::new(topics).expect("a pattern")]) {
+            Taken::Up { to: Seq(up_to), found, is_end: was_end } => {
+                assert_eq!((up_to, &*places(&found), was_end), (to, expected, is_end));
             }
             Taken::Behind => panic!("{after} is behind"),
         }
@@ -249,7 +278,7 @@ mod tests {
         check(&mut ring, 10, "b", 14, &[13], true);
         check(&mut ring, 11, "a", 14, &[], true);
         check(&mut ring, 14, "*", 14, &[], true);
-        assert_eq!(ring.take(Seq(9), &[]), Taken::Behind);
+        assert_eq!(ring.take_text(Seq(9), &[]), Taken::Behind);
     }
 
     #[test]
@@ -260,9 +289,28 @@ mod tests {
         ring.append(EventsPage { kept_from: Seq(12), ..page(vec![event(12, "a", 0)], 12) });
         check(&mut ring, 10, "*", 12, &[11, 12], true);
         ring.append(EventsPage { kept_from: Seq(14), ..page(vec![event(14, "a", 0)], 14) });
-        assert_eq!([10, 12, 13].map(|after| ring.take(Seq(after), &[])), [Taken::Behind, Taken::Behind, Taken::Behind]);
+        assert_eq!(
+            [10, 12, 13].map(|after| ring.take_text(Seq(after), &[])),
+            [Taken::Behind, Taken::Behind, Taken::Behind]
+        );
         ring.append(EventsPage { kept_from: Seq(14), ..page(vec![event(15, "a", 0)], 15) });
         check(&mut ring, 14, "*", 15, &[15], true);
+    }
+
+    #[test]
+    fn events_are_taken_as_they_are_as_far_as_they_fit() {
+        let mut ring = ring(0);
+        ring.append(page(vec![event(1, "a", TAKE_BYTES), event(2, "b", 0), event(3, "a", 1)], 4));
+        let mut take = |after, topics| match ring.take_events(Seq(after), &[Pattern::new(topics).expect("a pattern")]) {
+            Taken::Up { to, found, is_end } => {
+                (to.0, found.iter().map(|event| event.seq.0).collect::<Vec<_>>(), is_end)
+            }
+            Taken::Behind => panic!("{after} is behind"),
+        };
+        assert_eq!(take(0, "*"), (1, vec![1], false));
+        assert_eq!(take(0, "a"), (2, vec![1], false));
+        assert_eq!(take(1, "*"), (4, vec![2, 3], true));
+        assert_eq!(take(4, "*"), (4, vec![], true));
     }
 
     #[test]
@@ -283,8 +331,8 @@ mod tests {
         let mut ring = ring(0);
         let last = EVENTS_MAX as i64 + 5;
         ring.append(page((1..=last).map(|seq| event(seq, "a", 0)).collect(), last));
-        assert_eq!(ring.take(Seq(4), &[]), Taken::Behind);
-        assert!(matches!(ring.take(Seq(5), &[]), Taken::Up { .. }));
+        assert_eq!(ring.take_text(Seq(4), &[]), Taken::Behind);
+        assert!(matches!(ring.take_text(Seq(5), &[]), Taken::Up { .. }));
         ring.append(page((1..=20).map(|by| event(last + by, "a", BYTES_MAX / 10)).collect(), last + 20));
         assert!(ring.bytes <= BYTES_MAX && ring.entries.len() == 9);
     }
@@ -298,7 +346,7 @@ mod tests {
         check(&mut ring, 0, "*", 1, &[1], false);
         assert!(ring.bytes > before + BYTES_MAX / 30);
         for seq in 1..20 {
-            if let Taken::Up { .. } = ring.take(Seq(seq), &[Pattern::new("*").expect("a pattern")]) {}
+            let _taken = ring.take_text(Seq(seq), &[Pattern::new("*").expect("a pattern")]);
         }
         assert!(ring.bytes <= BYTES_MAX && ring.entries.len() < 20);
         assert_eq!(ring.bytes, ring.entries.iter().map(Entry::bytes).sum::<usize>());
@@ -322,7 +370,7 @@ mod tests {
         ring.append(page(vec![event(1, "a", 0)], 1));
         assert_eq!(ring.read_from(), Some(Seq(1)));
         ring.clear();
-        assert_eq!((ring.read_from(), ring.take(Seq(1), &[])), (None, Taken::Behind));
+        assert_eq!((ring.read_from(), ring.take_text(Seq(1), &[])), (None, Taken::Behind));
         ring.append(page(vec![event(2, "a", 0)], 2));
         assert_eq!(ring.push(published(3, 2)), Ok(()));
         assert!(ring.entries.is_empty());

@@ -58,7 +58,7 @@ pub fn follow(app: Arc<App>, place: Place, asked: Asked) -> StreamBody {
     let (sender, pieces) = mpsc::channel(1);
     let last = Arc::new(OnceLock::new());
     let body = StreamBody { pieces, last: Some(Arc::clone(&last)) };
-    let ends = app.follow.end.subscribe();
+    let ends = app.follow.ends();
     let follower = Follower { app, asked, sender: sender.clone(), ends };
     tokio::spawn(async move {
         if let Err(End::Told(error)) = follower.run().await {
@@ -127,10 +127,10 @@ impl Follower {
 
     /// Sends what comes next, and returns whether that was all.
     async fn go_on(&mut self) -> Result<bool, End> {
-        match self.app.follow.take(self.asked.after, &self.asked.topics) {
-            Taken::Up { to, text, is_end } => {
+        match self.app.follow.take_text(self.asked.after, &self.asked.topics) {
+            Taken::Up { to, found, is_end } => {
                 self.asked.after = to;
-                self.send(text).await?;
+                self.send(found).await?;
                 Ok(is_end)
             }
             Taken::Behind => self.read_log().await,

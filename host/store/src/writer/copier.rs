@@ -108,11 +108,11 @@ fn run(settings: &WriterSettings, shared: &Shared) {
         };
         if let Some(error) = error {
             tracing::warn!(error, "the log is not copied into the database, which is whole all the same");
-            connection.take().map(close);
+            connection.take().into_iter().for_each(close);
         }
         shared.note_done();
     }
-    connection.take().map(close);
+    connection.into_iter().for_each(close);
 }
 
 fn copy(

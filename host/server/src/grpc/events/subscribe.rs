@@ -1,8 +1,7 @@
 //! One subscriber: events of the log in their order, from a place of it on.
 //!
-//! It has a place in the log and nothing else, and reads a page at a time: a slow one costs no more than a quick one. Its
-//! place among all followers is that of a stream over HTTP, and it is asked again and again whether it still may. Whatever
-//! ends it, the status says why.
+//! It is a follower as a stream over HTTP is: it has a place in the log and nothing else, takes from the same ring, or
+//! reads a page further back, and is asked again and again whether it still may. Whatever ends it, the status says why.
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,7 +18,7 @@ use crate::{
     app::App,
     endpoint::{events_unavailable, no_place, read_patterns},
     event_rights::require_pattern,
-    follow::{EventsPage, PageBounds, Place, read_events},
+    follow::{EventsPage, PageBounds, Place, Taken, read_events},
     grpc::{
         pb::{
             Event, Gap, Progress, SubscribeEventsRequest, SubscribeEventsResponse, subscribe_events_response::Message,
@@ -90,14 +89,14 @@ impl Subscriber {
     }
 
     async fn run(&mut self, sender: &Sender<SubscribeEventsResponse>) -> Result<(), End> {
-        let mut heads = self.app.events.heads();
+        let mut ends = self.app.follow.ends();
         let mut ticks = ticks();
         self.tell_progress(sender).await?;
         loop {
             // Seen before the look, so that what comes after it wakes.
-            heads.mark_unchanged();
-            let more = self.send_page(sender).await?;
-            self.wait(sender, &mut heads, &mut ticks, more).await?;
+            ends.mark_unchanged();
+            let more = self.send_next(sender).await?;
+            self.wait(sender, &mut ends, &mut ticks, more).await?;
         }
     }
 
@@ -105,7 +104,7 @@ impl Subscriber {
     async fn wait(
         &mut self,
         sender: &Sender<SubscribeEventsResponse>,
-        heads: &mut watch::Receiver<Seq>,
+        ends: &mut watch::Receiver<Seq>,
         ticks: &mut Interval,
         more: bool,
     ) -> Result<(), End> {
@@ -117,25 +116,37 @@ impl Subscriber {
                 self.require_still().await.map_err(End::Told)?;
                 self.tell_progress(sender).await
             }
-            changed = heads.changed(), if !more => changed.map_err(|_closed| End::Told(shutting_down())),
+            changed = ends.changed(), if !more => changed.map_err(|_closed| End::Told(shutting_down())),
             () = std::future::ready(()), if more => Ok(()),
         }
     }
 
     /// Sends what comes next, and returns whether there is more.
-    async fn send_page(&mut self, sender: &Sender<SubscribeEventsResponse>) -> Result<bool, End> {
-        let page = read_events(&self.app, self.after, self.topics.clone(), PAGE).await;
-        let EventsPage { events, end, more, kept_from } = page.map_err(|error| End::Told(events_unavailable(error)))?;
-        if self.after > Seq::ZERO && kept_from.0 > self.after.0 + 1 {
-            let gap = Gap { after: self.after.0, kept_from: kept_from.0 };
-            sender.send(response(Message::Gap(gap))).await?;
-        }
+    async fn send_next(&mut self, sender: &Sender<SubscribeEventsResponse>) -> Result<bool, End> {
+        let (events, end, more) = match self.app.follow.take_events(self.after, &self.topics) {
+            Taken::Up { to, found, is_end } => (found, to, !is_end),
+            Taken::Behind => self.read_log(sender).await?,
+        };
         for event in events {
             self.after = event.seq;
             sender.send(response(Message::Event(to_message(&event)))).await?;
         }
         self.after = end.max(self.after);
         Ok(more)
+    }
+
+    /// Reads a page of the log: what lies before the ring. Says where it ends, and whether there is more.
+    async fn read_log(
+        &self,
+        sender: &Sender<SubscribeEventsResponse>,
+    ) -> Result<(Vec<Arc<StoredEvent>>, Seq, bool), End> {
+        let page = read_events(&self.app, self.after, self.topics.clone(), PAGE).await;
+        let EventsPage { events, end, more, kept_from } = page.map_err(|error| End::Told(events_unavailable(error)))?;
+        if self.after > Seq::ZERO && kept_from.0 > self.after.0 + 1 {
+            let gap = Gap { after: self.after.0, kept_from: kept_from.0 };
+            sender.send(response(Message::Gap(gap))).await?;
+        }
+        Ok((events, end, more))
     }
 
     async fn tell_progress(&self, sender: &Sender<SubscribeEventsResponse>) -> Result<(), End> {
