@@ -188,8 +188,7 @@ fn parse_bearer(authorization: &[u8]) -> Result<&str, AuthenticateError> {
     if credential.len() > TOKEN_BYTES_MAX {
         return Err(VerifyError::TooLong.into());
     }
-    let is_b64token =
-        |byte: u8| matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-'..=b'/' | b'_' | b'~' | b'+' | b'=');
+    let is_b64token = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte);
     match credential.bytes().all(is_b64token) {
         true => Ok(credential),
         false => Err(AuthenticateError::Scheme),

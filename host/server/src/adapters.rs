@@ -16,7 +16,7 @@ mod translate;
 mod translate_events;
 mod translate_identity;
 
-pub(crate) use self::translate_events::{event, published};
+pub(crate) use self::translate_events::{event, published, topics};
 pub(crate) use self::translate_identity::{family, key_change, refresh_token, revocation, signing_key, to_names};
 pub use self::{
     api_keys::ApiKeys,

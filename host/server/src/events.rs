@@ -16,6 +16,8 @@ mod feed;
 mod head;
 mod publish;
 mod retention;
+#[cfg(test)]
+pub(crate) mod test_events;
 
 use std::{sync::Arc, time::Duration};
 

@@ -3,9 +3,8 @@
 //! The [`feed`](run) keeps the newest events in a [`Ring`] for as long as somebody follows. They come from the store's
 //! writer; what is lost on that way is read from the log. An event is written as text once, when the first follower takes
 //! it. A follower has a place in the log and nothing else: what it asks for lies in the ring or, further back, is read
-//! from the log a page at a time. So a slow follower costs no more than a quick one. One that was at the end and falls out of the ring, or
-//! that takes nothing for 20 s, is sent away with the reason; it comes back with the id of its last
-//! event and misses nothing.
+//! from the log a page at a time. So a slow follower costs no more than a quick one. One that takes nothing for 20 s is
+//! sent away with the reason; it comes back with the id of its last event and misses nothing.
 //!
 //! This module does not know who may follow what.
 
@@ -26,7 +25,7 @@ use tokio::{sync::watch, time::sleep};
 
 use self::ring::Ring;
 pub use self::{
-    log::{EventsPage, LogPage, PageBounds, read_events, read_page, to_json},
+    log::{LinesPage, PageBounds, read_events, read_lines, to_json},
     places::{NoPlace, Place, Places},
     ring::Taken,
     stream::{Asked, follow},
@@ -157,5 +156,33 @@ async fn catch_up(app: &App, to: Seq) {
                 sleep(AGAIN_AFTER).await;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::events::{Feed, test_events::published};
+
+    /// More than the queue to followers holds.
+    const FLOOD: i64 = 10_000;
+
+    #[tokio::test]
+    async fn what_the_queue_lost_is_to_be_read_from_the_log_and_the_rest_is_taken() {
+        let (hook, _feeding, mut tail) = Feed::open();
+        let follow = Follow::new(1, 1);
+        follow.open_or_close(true, &mut tail);
+        hook(vec![published(1), published(2)]);
+        let next = tail.next().await;
+        assert_eq!(follow.take_in(next, &mut tail, || Seq(2)), None);
+        assert_eq!(*follow.ends().borrow(), Seq(2));
+
+        hook((3..=FLOOD).map(published).collect());
+        let next = tail.next().await;
+        assert_eq!(follow.take_in(next, &mut tail, || Seq(FLOOD)), Some(Seq(FLOOD)));
+        assert_eq!(*follow.ends().borrow(), Seq(2));
+
+        follow.open_or_close(false, &mut tail);
+        assert_eq!(follow.take_text(Seq(2), &[]), Taken::Behind);
     }
 }

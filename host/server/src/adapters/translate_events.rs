@@ -86,7 +86,7 @@ pub(super) fn found_events(found: store::FoundEvents) -> Result<FoundEvents, Dam
     found.into_iter().map(|(seq, found)| Ok((Seq(seq), found.map(event).transpose()?))).collect()
 }
 
-pub(super) fn topics(shape: Shape<'_>) -> store::Topics<'_> {
+pub(crate) fn topics(shape: Shape<'_>) -> store::Topics<'_> {
     match shape {
         Shape::All => store::Topics::All,
         Shape::Exact(topic) => store::Topics::Exact(topic),

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use super::{body::Parameters, event_failure::events_unavailable, topics::read_topics};
 use crate::{
     app::AppState,
-    follow::{PageBounds, read_page},
+    follow::{PageBounds, read_lines},
     identity::trail::Caller,
     problem::{ApiError, ApiResult, codes},
 };
@@ -60,7 +60,7 @@ pub async fn list_events(
         return Err(ApiError::new(codes::INVALID_REQUEST, "`after` must be a place of the log, or 0"));
     }
     let bounds = PageBounds { events_max: query.limit.unwrap_or(PAGE).clamp(1, PAGE_MAX), bytes_max: BYTES_MAX };
-    let page = read_page(&app, after, topics, bounds).await.map_err(events_unavailable)?;
+    let page = read_lines(&app, after, topics, bounds).await.map_err(events_unavailable)?;
     let events: Result<_, _> = page.events.iter().map(|event| serde_json::from_slice(&event.json)).collect();
     let Seq(end) = page.end;
     Ok(Json(EventPage {

@@ -124,9 +124,7 @@ fn complete(
             trace_parent: event.trace_parent.or_else(|| trace_parent.map(str::to_owned)),
         });
     }
-    if completed.len() > 1 {
-        require_distinct(&completed)?;
-    }
+    require_distinct(&completed)?;
     Ok(completed)
 }
 

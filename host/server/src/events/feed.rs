@@ -101,25 +101,7 @@ impl Tail {
 
 #[cfg(test)]
 mod tests {
-    use backplane_store::events::{Event, Published as Stored};
-
-    use super::*;
-
-    fn published(seq: i64) -> Stored {
-        let event = Event {
-            seq,
-            id: "id".into(),
-            source: "/plugins/a".into(),
-            topic: "a".into(),
-            key: None,
-            lane: 0,
-            time_ms: 0,
-            content_type: "text/plain".into(),
-            payload: Arc::new([]),
-            trace_parent: None,
-        };
-        Stored { event, after: seq - 1 }
-    }
+    use super::{super::test_events::published, *};
 
     fn take(tail: &mut Tail) -> Vec<i64> {
         let item = |next| match next {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use backplane_events::{Event, EventKey, Pattern, Seq, Shape};
+use backplane_events::{Event, EventKey, LogPage, Pattern, Seq};
 use backplane_store::{
     Connection, StoreError,
     events::{self as stored, LogRead, Topics},
@@ -24,24 +24,11 @@ pub struct PageBounds {
     pub bytes_max: usize,
 }
 
-/// Events of the log, in their order.
+/// A [`LogPage`] whose events are written as they are sent.
 #[derive(Debug)]
-pub struct LogPage {
+pub struct LinesPage {
     /// The events.
     pub events: Vec<Line>,
-    /// Up to here nothing that was asked for is missing.
-    pub end: Seq,
-    /// Whether there are more behind it.
-    pub more: bool,
-    /// Every event before this one may have been deleted.
-    pub kept_from: Seq,
-}
-
-/// As [`LogPage`], with events that are not written yet.
-#[derive(Debug)]
-pub struct EventsPage {
-    /// The events.
-    pub events: Vec<Arc<Event>>,
     /// Up to here nothing that was asked for is missing.
     pub end: Seq,
     /// Whether there are more behind it.
@@ -55,19 +42,21 @@ pub struct EventsPage {
 ///
 /// # Errors
 /// When the database cannot be read.
-pub async fn read_page(app: &App, after: Seq, topics: Vec<Pattern>, bounds: PageBounds) -> Result<LogPage, StoreError> {
-    let page: Result<_, StoreError> = app
-        .events
-        .read(move |connection| {
-            let page = read(connection, after, &topics, bounds)?;
-            let events = page.events.iter().map(|event| Line::new(event)).collect();
-            Ok(LogPage { events, end: page.end, more: page.more, kept_from: page.kept_from })
-        })
-        .await;
-    page
+pub async fn read_lines(
+    app: &App,
+    after: Seq,
+    topics: Vec<Pattern>,
+    bounds: PageBounds,
+) -> Result<LinesPage, StoreError> {
+    let written = move |connection: &mut Connection| {
+        let LogPage { events, end, more, kept_from } = read(connection, after, &topics, bounds)?;
+        let events = events.iter().map(|event| Line::new(event)).collect();
+        Ok(LinesPage { events, end, more, kept_from })
+    };
+    app.events.read(written).await
 }
 
-/// As [`read_page`], with events that are not written yet.
+/// As [`read_lines`], with events that are not written yet.
 ///
 /// # Errors
 /// When the database cannot be read.
@@ -76,7 +65,7 @@ pub async fn read_events(
     after: Seq,
     topics: Vec<Pattern>,
     bounds: PageBounds,
-) -> Result<EventsPage, StoreError> {
+) -> Result<LogPage, StoreError> {
     app.events.read(move |connection| read(connection, after, &topics, bounds)).await
 }
 
@@ -85,10 +74,10 @@ fn read(
     after: Seq,
     topics: &[Pattern],
     bounds: PageBounds,
-) -> Result<EventsPage, StoreError> {
+) -> Result<LogPage, StoreError> {
     // Of several patterns the log is read whole, and looked through here.
     let of = match topics {
-        [pattern] => to_topics(pattern),
+        [pattern] => adapters::topics(pattern.shape()),
         _ => Topics::All,
     };
     let PageBounds { events_max, bytes_max } = bounds;
@@ -98,15 +87,7 @@ fn read(
         |event: &Arc<Event>| topics.is_empty() || topics.iter().any(|pattern| pattern.matches(&event.topic));
     // One that is none here was written by a later version: nobody here can have asked for it.
     let events = page.events.into_iter().filter_map(|event| adapters::event(event).ok()).filter(is_wanted).collect();
-    Ok(EventsPage { events, end: Seq(page.end), more: page.more, kept_from: Seq(page.kept_from) })
-}
-
-fn to_topics(pattern: &Pattern) -> Topics<'_> {
-    match pattern.shape() {
-        Shape::All => Topics::All,
-        Shape::Exact(topic) => Topics::Exact(topic),
-        Shape::Below(parent) => Topics::Below(parent),
-    }
+    Ok(LogPage { events, end: Seq(page.end), more: page.more, kept_from: Seq(page.kept_from) })
 }
 
 /// Writes an event as one line of JSON.

@@ -5,10 +5,10 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use backplane_events::{Event, Pattern, Published, Seq};
+use backplane_events::{Event, LogPage, Pattern, Published, Seq};
 use bytes::{Bytes, BytesMut};
 
-use super::log::{EventsPage, PageBounds, to_json};
+use super::log::{PageBounds, to_json};
 
 /// Most events in memory.
 const EVENTS_MAX: usize = 8192;
@@ -130,7 +130,7 @@ impl Ring {
     }
 
     /// Adds what follows in the log.
-    pub(super) fn append(&mut self, page: EventsPage) {
+    pub(super) fn append(&mut self, page: LogPage) {
         if self.start.is_none() {
             return;
         }
@@ -241,8 +241,8 @@ mod tests {
         Published { event: event(seq, "a", 0), after: Seq(after) }
     }
 
-    fn page(events: Vec<Arc<Event>>, end: i64) -> EventsPage {
-        EventsPage { events, end: Seq(end), more: false, kept_from: Seq::ZERO }
+    fn page(events: Vec<Arc<Event>>, end: i64) -> LogPage {
+        LogPage { events, end: Seq(end), more: false, kept_from: Seq::ZERO }
     }
 
     fn ring(head: i64) -> Ring {
@@ -286,14 +286,14 @@ mod tests {
         let mut ring = ring(10);
         ring.append(page(vec![event(11, "a", 0)], 11));
         // Nothing that it has not read is gone.
-        ring.append(EventsPage { kept_from: Seq(12), ..page(vec![event(12, "a", 0)], 12) });
+        ring.append(LogPage { kept_from: Seq(12), ..page(vec![event(12, "a", 0)], 12) });
         check(&mut ring, 10, "*", 12, &[11, 12], true);
-        ring.append(EventsPage { kept_from: Seq(14), ..page(vec![event(14, "a", 0)], 14) });
+        ring.append(LogPage { kept_from: Seq(14), ..page(vec![event(14, "a", 0)], 14) });
         assert_eq!(
             [10, 12, 13].map(|after| ring.take_text(Seq(after), &[])),
             [Taken::Behind, Taken::Behind, Taken::Behind]
         );
-        ring.append(EventsPage { kept_from: Seq(14), ..page(vec![event(15, "a", 0)], 15) });
+        ring.append(LogPage { kept_from: Seq(14), ..page(vec![event(15, "a", 0)], 15) });
         check(&mut ring, 14, "*", 15, &[15], true);
     }
 

@@ -21,7 +21,7 @@ use tokio::{
 
 use super::{
     Taken,
-    log::{PageBounds, read_page},
+    log::{PageBounds, read_lines},
     places::Place,
 };
 use crate::{
@@ -140,7 +140,7 @@ impl Follower {
     /// Sends a page of the log: what lies before the ring.
     async fn read_log(&mut self) -> Result<bool, End> {
         let after = self.asked.after;
-        let page = read_page(&self.app, after, self.asked.topics.clone(), PAGE).await.map_err(|error| {
+        let page = read_lines(&self.app, after, self.asked.topics.clone(), PAGE).await.map_err(|error| {
             let detail = "the event log cannot be read now: follow again from the last event";
             End::Told(ApiError::new(codes::EVENTS_UNAVAILABLE, detail).with_source(error))
         })?;

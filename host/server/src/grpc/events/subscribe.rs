@@ -5,7 +5,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use backplane_events::{Event as StoredEvent, Pattern, Seq, UnixMs};
+use backplane_events::{Event as StoredEvent, LogPage, Pattern, Seq, UnixMs};
 use http::{HeaderMap, header::AUTHORIZATION};
 use prost_types::Timestamp;
 use tokio::{
@@ -18,7 +18,7 @@ use crate::{
     app::App,
     endpoint::{events_unavailable, no_place, read_patterns},
     event_rights::require_pattern,
-    follow::{EventsPage, PageBounds, Place, Taken, read_events},
+    follow::{PageBounds, Place, Taken, read_events},
     grpc::{
         pb::{
             Event, Gap, Progress, SubscribeEventsRequest, SubscribeEventsResponse, subscribe_events_response::Message,
@@ -141,7 +141,7 @@ impl Subscriber {
         sender: &Sender<SubscribeEventsResponse>,
     ) -> Result<(Vec<Arc<StoredEvent>>, Seq, bool), End> {
         let page = read_events(&self.app, self.after, self.topics.clone(), PAGE).await;
-        let EventsPage { events, end, more, kept_from } = page.map_err(|error| End::Told(events_unavailable(error)))?;
+        let LogPage { events, end, more, kept_from } = page.map_err(|error| End::Told(events_unavailable(error)))?;
         if self.after > Seq::ZERO && kept_from.0 > self.after.0 + 1 {
             let gap = Gap { after: self.after.0, kept_from: kept_from.0 };
             sender.send(response(Message::Gap(gap))).await?;
