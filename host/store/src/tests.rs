@@ -11,6 +11,7 @@ mod erasure;
 pub(crate) mod event_fixture;
 mod event_histories;
 mod events;
+mod failing_jobs;
 mod failures;
 mod fixture;
 mod histories;

@@ -3,6 +3,7 @@
 //! - It does jobs in batches. A batch is one transaction, ended by one wait for the disk; while that lasts, the next
 //!   batch gathers in the queue by itself. There is no artificial delay. Nor does the thread take a processor
 //!   from a call, which may be about to hand over its commit: see `take_a_turn`.
+//! - A job that the database fails under is told so alone; see `batch`.
 //! - Nobody is answered before the batch is on disk. When it is not, all of it is undone, in the database and in
 //!   memory, and everybody in it is told so.
 //! - A job that panics takes its batch with it, and the connection, whose state is unknown then. The thread goes on.
@@ -10,6 +11,7 @@
 
 mod ahead;
 mod apply;
+mod batch;
 mod copier;
 mod erasure;
 mod event_ledger;
@@ -38,16 +40,17 @@ use std::{
     time::Duration,
 };
 
-use diesel::{
-    connection::{AnsiTransactionManager, SimpleConnection as _, TransactionManager as _},
-    prelude::*,
-};
+use diesel::{connection::SimpleConnection as _, prelude::*};
 use thread_priority::{
     NormalThreadSchedulePolicy, ThreadPriority, ThreadPriorityValue, ThreadSchedulePolicy,
     set_thread_priority_and_policy, thread_native_id,
 };
 use tokio::time::Instant;
 
+use self::{
+    batch::Batch, event_ledger::EventLedger, lanes::Lanes, ledger::Ledger, log::Log, plan::Stop, stamps::Stamps,
+    validate::Marks,
+};
 pub(crate) use self::{
     erasure::Erasure,
     event_ledger::LogBounds,
@@ -59,7 +62,6 @@ pub(crate) use self::{
     retention::Retention,
     tally::Tally,
 };
-use self::{event_ledger::EventLedger, lanes::Lanes, ledger::Ledger, log::Log, stamps::Stamps, validate::Marks};
 pub use self::{health::Health, tally::Written};
 use crate::{
     connection::{WriterSettings, close},
@@ -68,7 +70,7 @@ use crate::{
     open_snapshots::OpenSnapshots,
     options::{BATCH_JOBS_MAX, Switches},
     recent::Recent,
-    statement::DataVersion,
+    statement::{DataVersion, in_savepoint},
 };
 
 /// How often a writer that has nothing to do looks whether another process wrote.
@@ -98,6 +100,8 @@ struct Core {
     stamps: Stamps,
     /// Of the batch that is being done.
     marks: Marks,
+    /// Whether each job of it can be undone alone; see `batch`.
+    careful: bool,
     /// What `PRAGMA data_version` said last on this connection; `None` on a new one.
     data_version: Option<i64>,
     switches: Switches,
@@ -136,6 +140,7 @@ impl Core {
             events: EventLedger::load(connection, bounds)?,
             stamps,
             marks: Marks::default(),
+            careful: false,
             data_version: Some(DataVersion.get_result(connection)?),
             switches,
         })
@@ -154,6 +159,38 @@ impl Core {
         recent.clear(self.ledger.next_version());
         self.data_version = data_version;
         Ok(())
+    }
+
+    /// Does what writes. Where the batch is careful, a failure of the database undoes that alone, and is its outcome; in
+    /// memory nothing must have been done by then.
+    ///
+    /// # Errors
+    /// When the batch cannot go on.
+    fn attempt<T, E: From<StoreError>>(
+        &mut self,
+        connection: &mut SqliteConnection,
+        write: impl FnOnce(&mut SqliteConnection, &mut Self) -> Result<T, Stop<E>>,
+    ) -> QueryResult<Result<T, E>> {
+        let written = match self.careful {
+            true => in_savepoint(connection, |connection| write(connection, self))?,
+            false => write(connection, self),
+        };
+        match written {
+            Ok(written) => Ok(Ok(written)),
+            Err(Stop::Refused(error)) => Ok(Err(error)),
+            Err(Stop::Failed(error)) if self.careful => {
+                tracing::error!(%error, "the database fails under a job; the others of its batch go on without it");
+                Ok(Err(StoreError::from(error).into()))
+            }
+            Err(Stop::Failed(error)) => Err(error),
+        }
+    }
+
+    /// Nothing of the batch is on disk.
+    fn abandon(&mut self) {
+        self.ledger.abandon();
+        self.events.abandon();
+        self.marks.clear();
     }
 }
 
@@ -260,21 +297,15 @@ impl Writer {
                 connection.insert(self.settings.open().map_err(source)?)
             }
         };
-        AnsiTransactionManager::begin_transaction_sql(connection, "BEGIN IMMEDIATE").map_err(source)?;
+        let time_max = core.switches.batch_time_max;
+        let mut batch = Batch::begin(connection, core, &shared.recent, jobs).map_err(source)?;
         let started = Instant::now();
-        core.refresh(connection, &shared.recent).map_err(source)?;
-        while jobs.len() < BATCH_JOBS_MAX && started.elapsed() < core.switches.batch_time_max {
+        while batch.len() < BATCH_JOBS_MAX && started.elapsed() < time_max {
             lanes.fill(&shared.queue);
             let Some(job) = lanes.pop() else { break };
-            // Kept before it runs, so that it is answered even if it panics.
-            jobs.push(job);
-            if let Some(job) = jobs.last_mut() {
-                job.run(connection, core).map_err(source)?;
-            }
+            batch.run(job).map_err(source)?;
         }
-        core.ledger.store(connection, shared.health.is_failing()).map_err(source)?;
-        core.events.store(connection).map_err(source)?;
-        AnsiTransactionManager::commit_transaction(connection).map_err(source)
+        batch.commit(shared.health.is_failing())
     }
 
     /// The batch is on disk.
@@ -315,8 +346,7 @@ impl Writer {
 
     /// Nothing of the batch is on disk.
     fn abandon(&mut self, mut jobs: Vec<Job>, source: Source) {
-        self.core.ledger.abandon();
-        self.core.events.abandon();
+        self.core.abandon();
         if let Some(connection) = self.connection.take() {
             close(connection);
         }

@@ -1,7 +1,8 @@
 //! One commit, from what it read to what it writes.
 //!
-//! Everything for which it may be refused is decided before anything is written. So there is nothing to undo, and no
-//! commit needs a savepoint; a database that fails under one takes the whole batch.
+//! Everything for which it may be refused is decided before anything is written, so a refused commit has nothing to
+//! undo. What it changes in memory follows once all is written, for the same reason: see `batch` for what is done where
+//! the database fails in between.
 
 use diesel::prelude::*;
 
@@ -20,23 +21,11 @@ use crate::{
     space::Quota,
 };
 
-/// Does a commit, or says why not; then nothing of it is done.
+/// Does a commit.
 ///
 /// # Errors
-/// When the database fails: the batch cannot go on.
-pub(super) fn apply(
-    connection: &mut SqliteConnection,
-    core: &mut Core,
-    commit: &Commit,
-) -> QueryResult<Result<Committed, CommitError>> {
-    match apply_all(connection, core, commit) {
-        Ok(committed) => Ok(Ok(committed)),
-        Err(Stop::Refused(error)) => Ok(Err(error)),
-        Err(Stop::Failed(error)) => Err(error),
-    }
-}
-
-fn apply_all(connection: &mut SqliteConnection, core: &mut Core, commit: &Commit) -> Result<Committed, Stop> {
+/// When it is refused, nothing of it is done. When the database fails, nothing in memory.
+pub(super) fn apply(connection: &mut SqliteConnection, core: &mut Core, commit: &Commit) -> Result<Committed, Stop> {
     check_steps(connection, commit)?;
     let known = validate(connection, core, commit)?;
     let plugin_id = commit.space.id();
@@ -53,7 +42,9 @@ fn apply_all(connection: &mut SqliteConnection, core: &mut Core, commit: &Commit
         replies::insert(connection, plugin_id, reply, place)?;
     }
     write(connection, commit, &plan, version)?;
-    let events = publication.write(connection, &mut core.events, commit)?;
+    publication.write(connection, commit)?;
+    // From here on nothing fails.
+    let events = publication.settle(&mut core.events, commit);
     core.ledger.advance();
     core.ledger.set_usage(plugin_id, after);
     for (write, action) in commit.writes.iter().zip(&plan.actions) {

@@ -5,9 +5,14 @@
 use diesel::prelude::*;
 use tokio::sync::oneshot;
 
-use super::{Core, job::outcome, ledger::Usage, load::Charge};
+use super::{
+    Core,
+    job::{failure, outcome},
+    ledger::Usage,
+    load::Charge,
+};
 use crate::{
-    error::StoreError,
+    error::{Source, StoreError},
     plugins::find_id,
     recent::Recent,
     usage::{Deleted, delete_rows},
@@ -30,12 +35,23 @@ impl Erasure {
 
     pub(super) fn run(&mut self, connection: &mut SqliteConnection, core: &mut Core) -> QueryResult<()> {
         self.version = core.ledger.next_version();
-        let deleted = match find_id(connection, &self.plugin)? {
-            Some(plugin_id) => erase(connection, core, plugin_id)?,
-            None => Deleted::default(),
-        };
-        self.outcome = Some(Ok(deleted));
+        let deleted = core.attempt(connection, |connection, _| match find_id(connection, &self.plugin)? {
+            Some(plugin_id) => Ok(Some((plugin_id, delete_rows(connection, plugin_id)?))),
+            None => Ok(None),
+        })?;
+        self.outcome = Some(match deleted {
+            Ok(Some((plugin_id, deleted))) => {
+                note(connection, core, plugin_id, &deleted)?;
+                Ok(deleted)
+            }
+            Ok(None) => Ok(Deleted::default()),
+            Err(error) => Err(error),
+        });
         Ok(())
+    }
+
+    pub(super) fn failure(&self) -> Option<&Source> {
+        failure(self.outcome.as_ref())
     }
 
     /// Which keys those were nobody has noted.
@@ -49,12 +65,11 @@ impl Erasure {
     }
 }
 
-fn erase(connection: &mut SqliteConnection, core: &mut Core, plugin_id: i64) -> QueryResult<Deleted> {
-    let deleted = delete_rows(connection, plugin_id)?;
+fn note(connection: &mut SqliteConnection, core: &mut Core, plugin_id: i64, deleted: &Deleted) -> QueryResult<()> {
     let (keys, bytes) = (deleted.keys.cast_signed(), deleted.bytes.cast_signed());
     core.ledger.give_back(connection, plugin_id, Usage { keys, bytes })?;
     // It takes a version as a commit does, which stands for all that it deleted.
     core.stamps.raise_floor(core.ledger.next_version());
     core.ledger.advance();
-    Ok(deleted)
+    Ok(())
 }

@@ -38,17 +38,17 @@ impl EventUsage {
     }
 }
 
-/// A plugin; and of the host's space, a client.
-type Publisher = (i64, Box<str>);
+/// What there is of each plugin's publishers: itself, and of the host's space every client.
+type ByPublisher<T> = HashMap<i64, HashMap<Box<str>, T>>;
 
 /// The end of the log, and what publishers have in it as far as somebody asked.
 pub(super) struct EventLedger {
     bounds: LogBounds,
     head: Ahead<i64>,
     bytes: Ahead<i64>,
-    usage: HashMap<Publisher, Ahead<EventUsage>>,
+    usage: ByPublisher<Ahead<EventUsage>>,
     /// The publishers whose usage this batch changed.
-    changed: Vec<Publisher>,
+    changed: Vec<(i64, Box<str>)>,
     /// What this batch published, in order.
     published: Vec<Published>,
     /// How far the deletion of old events came in its pass.
@@ -108,44 +108,40 @@ impl EventLedger {
         self.head.current = seq;
     }
 
-    /// Notes that the log has more, or less, of a publisher.
-    pub(super) fn add(
+    /// Notes that the log has more, or less, of a publisher whose usage was asked for before.
+    pub(super) fn add(&mut self, plugin_id: i64, publisher: &str, change: EventUsage) {
+        self.bytes.current = self.bytes.current.saturating_add(change.bytes);
+        let Some(known) = find(&mut self.usage, plugin_id, publisher) else { return };
+        let is_this = |changed: &(i64, Box<str>)| changed.0 == plugin_id && *changed.1 == *publisher;
+        if known.current == known.settled && !self.changed.iter().any(is_this) {
+            self.changed.push((plugin_id, publisher.into()));
+        }
+        known.current = known.current.plus(change);
+    }
+
+    /// Returns what the log has of a publisher, this batch's commits counted in.
+    pub(super) fn usage(
         &mut self,
         connection: &mut SqliteConnection,
         plugin_id: i64,
         publisher: &str,
-        change: EventUsage,
-    ) -> QueryResult<()> {
-        let after = self.usage(connection, plugin_id, publisher)?.plus(change);
-        let key = (plugin_id, publisher.into());
-        if let Some(known) = self.usage.get_mut(&key) {
-            if known.current == known.settled && !self.changed.contains(&key) {
-                self.changed.push(key);
-            }
-            known.current = after;
-        }
-        self.bytes.current = self.bytes.current.saturating_add(change.bytes);
-        Ok(())
-    }
-
-    fn usage(&mut self, connection: &mut SqliteConnection, plugin_id: i64, publisher: &str) -> QueryResult<EventUsage> {
-        let key = (plugin_id, publisher.into());
-        if let Some(known) = self.usage.get(&key) {
+    ) -> QueryResult<EventUsage> {
+        if let Some(known) = find(&mut self.usage, plugin_id, publisher) {
             return Ok(known.current);
         }
         let columns = (event_usage::events, event_usage::bytes);
         let found: Option<(i64, i64)> =
             event_usage::table.find((plugin_id, publisher)).select(columns).get_result(connection).optional()?;
         let found = found.map(|(events, bytes)| EventUsage { events, bytes }).unwrap_or_default();
-        self.usage.insert(key, Ahead::new(found));
+        self.usage.entry(plugin_id).or_default().insert(publisher.into(), Ahead::new(found));
         Ok(found)
     }
 
     /// Writes what changed, for the end of a batch.
     pub(super) fn store(&self, connection: &mut SqliteConnection) -> QueryResult<()> {
-        for key in &self.changed {
-            if let Some(known) = self.usage.get(key) {
-                store_usage(connection, key, known.current)?;
+        for (plugin_id, publisher) in &self.changed {
+            if let Some(known) = self.usage.get(plugin_id).and_then(|of_plugin| of_plugin.get(publisher)) {
+                store_usage(connection, *plugin_id, publisher, known.current)?;
             }
         }
         Ok(())
@@ -155,12 +151,12 @@ impl EventLedger {
     pub(super) fn settle(&mut self) -> Vec<Published> {
         self.head.settle();
         self.bytes.settle();
-        for key in self.changed.drain(..) {
-            if let Some(known) = self.usage.get_mut(&key) {
+        for (plugin_id, publisher) in self.changed.drain(..) {
+            if let Some(known) = find(&mut self.usage, plugin_id, &publisher) {
                 known.settle();
             }
         }
-        if self.usage.len() > PUBLISHERS_MAX {
+        if self.usage.values().map(HashMap::len).sum::<usize>() > PUBLISHERS_MAX {
             self.usage.clear();
         }
         std::mem::take(&mut self.published)
@@ -170,8 +166,8 @@ impl EventLedger {
     pub(super) fn abandon(&mut self) {
         self.head.abandon();
         self.bytes.abandon();
-        for key in self.changed.drain(..) {
-            if let Some(known) = self.usage.get_mut(&key) {
+        for (plugin_id, publisher) in self.changed.drain(..) {
+            if let Some(known) = find(&mut self.usage, plugin_id, &publisher) {
                 known.abandon();
             }
         }
@@ -186,8 +182,16 @@ fn load_bytes(connection: &mut SqliteConnection) -> QueryResult<i64> {
     Ok(all.into_iter().fold(0, i64::saturating_add))
 }
 
-fn store_usage(connection: &mut SqliteConnection, key: &Publisher, current: EventUsage) -> QueryResult<()> {
-    let (plugin_id, publisher) = (key.0, &*key.1);
+fn find<'a, T>(usage: &'a mut ByPublisher<T>, plugin_id: i64, publisher: &str) -> Option<&'a mut T> {
+    usage.get_mut(&plugin_id)?.get_mut(publisher)
+}
+
+fn store_usage(
+    connection: &mut SqliteConnection,
+    plugin_id: i64,
+    publisher: &str,
+    current: EventUsage,
+) -> QueryResult<()> {
     if current.events <= 0 {
         return diesel::delete(event_usage::table.find((plugin_id, publisher))).execute(connection).map(drop);
     }

@@ -9,7 +9,7 @@ use super::{Core, apply::apply, erasure::Erasure, ledger::Usage, load::Charge, r
 use crate::{
     collect::{Collected, Freed, collect},
     commit::{Change, Commit, CommitError, Committed, KeyWrite, Mark, REFUSED},
-    error::StoreError,
+    error::{Source, StoreError},
     keys::{Name, end},
     recent::Recent,
     statement::in_savepoint,
@@ -45,7 +45,7 @@ impl Job {
     /// When the batch cannot go on.
     pub(super) fn run(&mut self, connection: &mut SqliteConnection, core: &mut Core) -> QueryResult<()> {
         match self {
-            Self::Commit(submission) => submission.outcome = Some(apply(connection, core, &submission.commit)?),
+            Self::Commit(submission) => submission.run(connection, core)?,
             Self::Write(write) => {
                 let run = |connection: &mut SqliteConnection| if write.work.run(connection) { Ok(()) } else { Err(()) };
                 // The closure keeps its own result.
@@ -56,6 +56,26 @@ impl Job {
             Self::Retain(retention) => retention.run(connection, core)?,
         }
         Ok(())
+    }
+
+    /// Returns whether the job cannot be run again, by which it becomes the more costly for those after it.
+    pub(super) fn runs_once(&self) -> bool {
+        matches!(self, Self::Write(_))
+    }
+
+    /// Returns what the database said when it failed under the job.
+    pub(super) fn failure(&self) -> Option<&Source> {
+        match self {
+            Self::Commit(submission) => match &submission.outcome {
+                Some(Err(CommitError::Unavailable(source))) => Some(source),
+                _ => None,
+            },
+            // What a write of the host ended with is its own.
+            Self::Write(_) => None,
+            Self::Collect(collection) => failure(collection.outcome.as_ref()),
+            Self::Erase(erasure) => erasure.failure(),
+            Self::Retain(retention) => retention.failure(),
+        }
     }
 
     /// Brings what the job wrote to those who read from memory: its batch is on disk.
@@ -100,6 +120,11 @@ impl Submission {
         Self { commit, mark, outcome: None, done, _charge: charge }
     }
 
+    fn run(&mut self, connection: &mut SqliteConnection, core: &mut Core) -> QueryResult<()> {
+        self.outcome = Some(core.attempt(connection, |connection, core| apply(connection, core, &self.commit))?);
+        Ok(())
+    }
+
     fn settle(&mut self, recent: &Recent) {
         let Some(Ok(Committed { version, .. })) = self.outcome else { return };
         let now_ms = self.commit.now_ms;
@@ -131,6 +156,13 @@ pub(super) fn outcome<T, E: From<StoreError>>(
     match fate {
         Ok(()) => outcome.unwrap_or_else(|| Err(StoreError::Unknown.into())),
         Err(error) => Err(error.clone().into()),
+    }
+}
+
+pub(super) fn failure<T>(outcome: Option<&Result<T, StoreError>>) -> Option<&Source> {
+    match outcome {
+        Some(Err(StoreError::Unavailable(source))) => Some(source),
+        _ => None,
     }
 }
 
@@ -218,7 +250,14 @@ impl Collection {
     }
 
     fn run(&mut self, connection: &mut SqliteConnection, core: &mut Core) -> QueryResult<()> {
-        let (mut collected, rows) = collect(connection, self.now_ms)?;
+        let step = core.attempt(connection, |connection, _| Ok(collect(connection, self.now_ms)?))?;
+        let (mut collected, rows) = match step {
+            Ok(step) => step,
+            Err(error) => {
+                self.outcome = Some(Err(error));
+                return Ok(());
+            }
+        };
         if !rows.is_empty() {
             // Like a commit it has a place in the order: who read a row before that does not come after it.
             collected.version = core.ledger.next_version();

@@ -35,13 +35,14 @@ pub(super) struct Plan<'a> {
     known: Known<'a>,
 }
 
-/// Why there is no plan.
-pub(super) enum Stop {
-    Refused(CommitError),
+/// Why a job is not done.
+pub(super) enum Stop<E = CommitError> {
+    Refused(E),
+    /// The database failed.
     Failed(diesel::result::Error),
 }
 
-impl From<diesel::result::Error> for Stop {
+impl<E> From<diesel::result::Error> for Stop<E> {
     fn from(error: diesel::result::Error) -> Self {
         Self::Failed(error)
     }

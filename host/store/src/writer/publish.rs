@@ -76,23 +76,21 @@ impl<'a> Publication<'a> {
         }
     }
 
-    /// Writes the events that are new. Returns the places of all.
-    pub(super) fn write(
-        self,
-        connection: &mut SqliteConnection,
-        ledger: &mut EventLedger,
-        commit: &Commit,
-    ) -> QueryResult<Vec<i64>> {
-        let plugin_id = commit.space.id();
-        for (event, seq) in &self.new {
-            events::append(connection, plugin_id, event, *seq, commit.now_ms)?;
-        }
+    /// Writes the events that are new.
+    pub(super) fn write(&self, connection: &mut SqliteConnection, commit: &Commit) -> QueryResult<()> {
+        self.new
+            .iter()
+            .try_for_each(|(event, seq)| events::append(connection, commit.space.id(), event, *seq, commit.now_ms))
+    }
+
+    /// Notes those that were written. Returns the places of all.
+    pub(super) fn settle(self, ledger: &mut EventLedger, commit: &Commit) -> Vec<i64> {
         for (publisher, added) in self.added {
-            ledger.add(connection, plugin_id, publisher, added)?;
+            ledger.add(commit.space.id(), publisher, added);
         }
         for (event, seq) in self.new {
             ledger.note_published(event, seq);
         }
-        Ok(self.places)
+        self.places
     }
 }

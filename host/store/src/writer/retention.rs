@@ -3,9 +3,14 @@
 use diesel::prelude::*;
 use tokio::sync::oneshot;
 
-use super::{Core, event_ledger::EventUsage, job::outcome, load::Charge};
+use super::{
+    Core,
+    event_ledger::EventUsage,
+    job::{failure, outcome},
+    load::Charge,
+};
 use crate::{
-    error::StoreError,
+    error::{Source, StoreError},
     events::{self, CollectStep, CollectedEvents, RetentionLimits},
 };
 
@@ -29,27 +34,38 @@ impl Retention {
     }
 
     pub(super) fn run(&mut self, connection: &mut SqliteConnection, core: &mut Core) -> QueryResult<()> {
-        let detached = events::delete_detached(connection, self.now_ms)?;
-        let collected = if detached > 0 {
+        let detached =
+            core.attempt(connection, |connection, _| Ok(events::delete_detached(connection, self.now_ms)?))?;
+        self.outcome = Some(match detached {
+            Ok(0) => self.collect_events(connection, core)?,
             // The log's turn is the next step's, which may find more to delete.
-            CollectedEvents { detached, more: true, ..CollectedEvents::default() }
-        } else {
-            self.collect_events(connection, core)?
-        };
-        self.outcome = Some(Ok(collected));
+            Ok(detached) => Ok(CollectedEvents { detached, more: true, ..CollectedEvents::default() }),
+            Err(error) => Err(error),
+        });
         Ok(())
     }
 
-    fn collect_events(&self, connection: &mut SqliteConnection, core: &mut Core) -> QueryResult<CollectedEvents> {
+    fn collect_events(
+        &self,
+        connection: &mut SqliteConnection,
+        core: &mut Core,
+    ) -> QueryResult<Result<CollectedEvents, StoreError>> {
         let (bytes, after) = (core.events.bytes(), core.events.collected_to);
         let step = CollectStep { limits: self.limits, now_ms: self.now_ms, bytes, after };
-        let outcome = events::collect(connection, step)?;
+        let outcome = match core.attempt(connection, |connection, _| Ok(events::collect(connection, step)?))? {
+            Ok(outcome) => outcome,
+            Err(error) => return Ok(Err(error)),
+        };
         for gone in outcome.gone {
-            let less = EventUsage { events: -1, bytes: -gone.bytes };
-            core.events.add(connection, gone.plugin_id, &gone.publisher, less)?;
+            core.events.usage(connection, gone.plugin_id, &gone.publisher)?;
+            core.events.add(gone.plugin_id, &gone.publisher, EventUsage { events: -1, bytes: -gone.bytes });
         }
         core.events.collected_to = outcome.after;
-        Ok(outcome.collected)
+        Ok(Ok(outcome.collected))
+    }
+
+    pub(super) fn failure(&self) -> Option<&Source> {
+        failure(self.outcome.as_ref())
     }
 
     pub(super) fn answer(self, fate: Result<(), &StoreError>) {
