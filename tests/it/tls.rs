@@ -75,7 +75,9 @@ fn both_protocols_and_grpc_go_over_tls() {
     let files = Files::new();
     let server = files.setup().spawn();
     let client = files.client(&server).build().expect("a client");
-    wait_until("the plugin to answer", || is_answered(&client, &server));
+    // The plugin answers a moment before the server says so, and its gRPC health with it.
+    let is_ready = || client.get(url(&server, "/readyz")).send().is_ok_and(|answer| answer.status() == 200);
+    wait_until("the server to be ready", is_ready);
     let versions = [files.client(&server), files.client(&server).http1_only()].map(|client| {
         let client = client.build().expect("a client");
         ask(&client, &server).expect("an answer").version()

@@ -58,7 +58,7 @@ impl Job {
         Ok(())
     }
 
-    /// Returns whether the job cannot be run again, by which it becomes the more costly for those after it.
+    /// Returns whether the job cannot be run a second time.
     pub(super) fn runs_once(&self) -> bool {
         matches!(self, Self::Write(_))
     }
