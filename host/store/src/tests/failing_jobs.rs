@@ -12,7 +12,7 @@ use super::{
     fixture::{Fixture, empty, mark, read, set, set_for},
 };
 use crate::{
-    Commit, CommitError, Health, Pending, Seen, Space, StoreError,
+    Commit, CommitError, Pending, Seen, Space, StoreError,
     events::RetentionLimits,
     schema::{kv, usage},
 };
@@ -48,10 +48,6 @@ fn fails<T, E: std::error::Error>(outcome: Result<T, E>) -> bool {
     let Err(error) = outcome else { return false };
     std::iter::successors(Some(&error as &dyn std::error::Error), |error| error.source())
         .any(|error| error.to_string().contains("a test's failure"))
-}
-
-fn is_failing(fixture: &Fixture) -> bool {
-    matches!(fixture.store.health(), Health::Failing { .. })
 }
 
 /// What the store counts of its only plugin, and what is there.
@@ -110,7 +106,7 @@ fn a_commit_is_told_so_alone() {
     assert_eq!((fixture.log_ids(), counted_and_kept(&fixture)), (vec!["kept".to_owned()], (3, 3)));
     let after = fixture.store.written();
     assert_eq!((after.batches, after.commits), (before.1.batches + 1, before.1.commits + 3));
-    assert!(!is_failing(&fixture));
+    assert!(!fixture.is_failing());
     assert!(fails(set_one(&fixture, &space, "broken").wait()));
     fixture.write(&space, vec![set("later", "1")]);
 }
@@ -135,10 +131,10 @@ fn a_batch_all_of_which_fails_is_a_store_that_cannot_be_written() {
     fixture.write(&space, vec![set("x", "0")]);
     let broken = in_one_batch(&fixture, "ABORT", || [(); 3].map(|()| set_one(&fixture, &space, "broken")));
     assert!(broken.into_iter().all(|broken| fails(broken.wait())));
-    assert!(is_failing(&fixture));
+    assert!(fixture.is_failing());
     fixture.other_connection().batch_execute(MEND).unwrap();
     fixture.write(&space, vec![set("broken", "1")]);
-    assert!(!is_failing(&fixture));
+    assert!(!fixture.is_failing());
 }
 
 #[test]

@@ -6,7 +6,7 @@ use diesel::connection::SimpleConnection as _;
 use tokio::time::Instant;
 
 use super::fixture::{Fixture, empty, mark, read, set};
-use crate::{Commit, CommitError, Health, KeyWrite, Seen, StoreError};
+use crate::{Commit, CommitError, KeyWrite, Seen, StoreError};
 
 /// Makes the batch that it is part of fail when it is committed: a row without its parent, looked at only then.
 fn spoil(fixture: &Fixture) -> crate::Pending<(), StoreError> {
@@ -14,10 +14,6 @@ fn spoil(fixture: &Fixture) -> crate::Pending<(), StoreError> {
         connection.batch_execute("PRAGMA defer_foreign_keys = ON; INSERT INTO usage VALUES (999, 0, 0)")?;
         Ok(())
     })
-}
-
-fn is_failing(fixture: &Fixture) -> bool {
-    matches!(fixture.store.health(), Health::Failing { .. })
 }
 
 #[test]
@@ -51,7 +47,7 @@ fn a_commit_that_does_not_reach_the_disk_leaves_nothing_of_its_batch() {
     let reads = vec![read("x", Seen::Version { version: before, value_bytes: 1 })];
     let next = Commit { snapshot: Some(sequence), reads, writes: vec![set("x", "3")], ..empty(&space) };
     assert_eq!(fixture.commit(next).unwrap().version, before + 1);
-    assert!(!is_failing(&fixture));
+    assert!(!fixture.is_failing());
 }
 
 #[test]
@@ -70,7 +66,7 @@ fn a_full_disk_fails_what_does_not_fit_and_the_store_recovers() {
     assert_eq!(fixture.value(&space, "x", 0).unwrap(), "1");
     // The writer has another connection by now, for which the disk is not full.
     fixture.write(&space, large());
-    assert!(!is_failing(&fixture));
+    assert!(!fixture.is_failing());
 }
 
 #[test]
@@ -90,10 +86,10 @@ fn another_process_that_holds_the_database_is_waited_for_and_then_told() {
     }
     assert!(waiting.elapsed() < Duration::from_secs(5));
     assert_eq!(fixture.value(&space, "x", 0).unwrap(), "1", "reading goes on");
-    assert!(is_failing(&fixture));
+    assert!(fixture.is_failing());
     other.batch_execute("ROLLBACK").unwrap();
     // Nobody writes: the writer finds out by itself.
-    while is_failing(&fixture) {
+    while fixture.is_failing() {
         std::thread::sleep(Duration::from_millis(10));
         assert!(waiting.elapsed() < Duration::from_secs(30), "the writer does not try again");
     }
@@ -110,5 +106,5 @@ fn a_short_lock_of_another_process_only_delays() {
     std::thread::sleep(Duration::from_millis(50));
     other.batch_execute("COMMIT").unwrap();
     pending.wait().unwrap();
-    assert!(!is_failing(&fixture));
+    assert!(!fixture.is_failing());
 }

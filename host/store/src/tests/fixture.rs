@@ -14,8 +14,8 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use crate::{
-    Change, Commit, CommitError, Committed, KeyRange, KeyRead, KeyWrite, Mark, Order, Pending, Quota, RangeRead, Row,
-    Seen, Snapshot, Space, Store, StoreError, StoreOptions, Synchronous,
+    Change, Commit, CommitError, Committed, Health, KeyRange, KeyRead, KeyWrite, Mark, Order, Pending, Quota,
+    RangeRead, Row, Seen, Snapshot, Space, Store, StoreError, StoreOptions, Synchronous,
 };
 
 /// The bucket of all keys.
@@ -83,6 +83,10 @@ impl Fixture {
         });
         has_started.recv().unwrap();
         Held { _release: release, _job: job }
+    }
+
+    pub(super) fn is_failing(&self) -> bool {
+        matches!(self.store.health(), Health::Failing { .. })
     }
 
     /// Opens another connection to the database, as another process would.

@@ -5,16 +5,15 @@
 //! it begins anew, this time with savepoints: *carefully*. What a write of the host does cannot be done twice; from the
 //! first one on a batch is careful.
 
+use std::sync::Arc;
+
 use diesel::{
     connection::{AnsiTransactionManager, TransactionManager as _},
     prelude::*,
 };
 
 use super::{Core, job::Job, source};
-use crate::{
-    error::{Source, StoreError},
-    recent::Recent,
-};
+use crate::{error::Source, recent::Recent};
 
 /// A batch whose transaction is open.
 pub(super) struct Batch<'a> {
@@ -78,9 +77,10 @@ impl<'a> Batch<'a> {
     /// Also when every job failed: then it is not about the jobs.
     pub(super) fn commit(self, force: bool) -> Result<(), Source> {
         let Self { connection, core, jobs, .. } = self;
-        if !jobs.is_empty() && jobs.iter().all(|job| job.failure().is_some()) {
-            let failure = jobs.iter().find_map(Job::failure).cloned();
-            return Err(failure.unwrap_or_else(|| source(StoreError::Unknown)));
+        if let Some(failure) = jobs.first().and_then(Job::failure)
+            && jobs.iter().all(|job| job.failure().is_some())
+        {
+            return Err(Arc::clone(failure));
         }
         core.ledger.store(connection, force).map_err(source)?;
         core.events.store(connection).map_err(source)?;

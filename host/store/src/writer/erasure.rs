@@ -5,14 +5,9 @@
 use diesel::prelude::*;
 use tokio::sync::oneshot;
 
-use super::{
-    Core,
-    job::{failure, outcome},
-    ledger::Usage,
-    load::Charge,
-};
+use super::{Core, job::outcome, ledger::Usage, load::Charge};
 use crate::{
-    error::{Source, StoreError},
+    error::StoreError,
     plugins::find_id,
     recent::Recent,
     usage::{Deleted, delete_rows},
@@ -21,7 +16,7 @@ use crate::{
 /// A step, and who waits for it.
 pub(crate) struct Erasure {
     plugin: String,
-    outcome: Option<Result<Deleted, StoreError>>,
+    pub(super) outcome: Option<Result<Deleted, StoreError>>,
     /// Its place in the order of commits, once it ran.
     version: i64,
     done: oneshot::Sender<Result<Deleted, StoreError>>,
@@ -48,10 +43,6 @@ impl Erasure {
             Err(error) => Err(error),
         });
         Ok(())
-    }
-
-    pub(super) fn failure(&self) -> Option<&Source> {
-        failure(self.outcome.as_ref())
     }
 
     /// Which keys those were nobody has noted.

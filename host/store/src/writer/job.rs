@@ -73,8 +73,8 @@ impl Job {
             // What a write of the host ended with is its own.
             Self::Write(_) => None,
             Self::Collect(collection) => failure(collection.outcome.as_ref()),
-            Self::Erase(erasure) => erasure.failure(),
-            Self::Retain(retention) => retention.failure(),
+            Self::Erase(erasure) => failure(erasure.outcome.as_ref()),
+            Self::Retain(retention) => failure(retention.outcome.as_ref()),
         }
     }
 
@@ -159,7 +159,7 @@ pub(super) fn outcome<T, E: From<StoreError>>(
     }
 }
 
-pub(super) fn failure<T>(outcome: Option<&Result<T, StoreError>>) -> Option<&Source> {
+fn failure<T>(outcome: Option<&Result<T, StoreError>>) -> Option<&Source> {
     match outcome {
         Some(Err(StoreError::Unavailable(source))) => Some(source),
         _ => None,

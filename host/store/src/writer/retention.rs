@@ -3,14 +3,9 @@
 use diesel::prelude::*;
 use tokio::sync::oneshot;
 
-use super::{
-    Core,
-    event_ledger::EventUsage,
-    job::{failure, outcome},
-    load::Charge,
-};
+use super::{Core, event_ledger::EventUsage, job::outcome, load::Charge};
 use crate::{
-    error::{Source, StoreError},
+    error::StoreError,
     events::{self, CollectStep, CollectedEvents, RetentionLimits},
 };
 
@@ -18,7 +13,7 @@ use crate::{
 pub(crate) struct Retention {
     limits: RetentionLimits,
     now_ms: i64,
-    outcome: Option<Result<CollectedEvents, StoreError>>,
+    pub(super) outcome: Option<Result<CollectedEvents, StoreError>>,
     done: oneshot::Sender<Result<CollectedEvents, StoreError>>,
     _charge: Charge,
 }
@@ -62,10 +57,6 @@ impl Retention {
         }
         core.events.collected_to = outcome.after;
         Ok(Ok(outcome.collected))
-    }
-
-    pub(super) fn failure(&self) -> Option<&Source> {
-        failure(self.outcome.as_ref())
     }
 
     pub(super) fn answer(self, fate: Result<(), &StoreError>) {
