@@ -226,7 +226,7 @@ impl<W: Work> Call<W> {
         if changes_nothing && !relies_on_pending && !self.is_recorded(&output) {
             return Ok(Some(output));
         }
-        match self.commit(transaction, W::outcome(&output)).await {
+        match self.commit(transaction, relies_on_pending, W::outcome(&output)).await {
             Ok(is_committed) => Ok(is_committed.then_some(output)),
             Err(error) => self.settle_refused(output, error).await.map_err(InvokeError::Commit),
         }
@@ -239,7 +239,7 @@ impl<W: Work> Call<W> {
         error: CommitError,
     ) -> Result<Option<W::Output>, CommitError> {
         let Some(output) = self.work.refused(output, error)? else { return Ok(None) };
-        let is_committed = self.commit(Transaction::default(), W::outcome(&output)).await?;
+        let is_committed = self.commit(Transaction::default(), false, W::outcome(&output)).await?;
         Ok(is_committed.then_some(output))
     }
 
@@ -249,7 +249,12 @@ impl<W: Work> Call<W> {
     }
 
     /// Hands `transaction` over and waits for what comes of it; says no when there is to be another run.
-    async fn commit(&mut self, mut transaction: Transaction, outcome: Outcome<'_>) -> Result<bool, CommitError> {
+    async fn commit(
+        &mut self,
+        mut transaction: Transaction,
+        relies_on_pending: bool,
+        outcome: Outcome<'_>,
+    ) -> Result<bool, CommitError> {
         let Some(keyspace) = &self.context.keyspace else { return Ok(true) };
         let on_its_way = match &self.turn {
             Some(turn) => OnItsWay::InTurn { _commit: turn.hand_over(&mut transaction) },
@@ -269,7 +274,11 @@ impl<W: Work> Call<W> {
         let (contention, place) = (self.generation.contention(), self.work.place(&self.generation));
         match decided {
             Ok(()) => {
-                contention.note(place, false);
+                if relies_on_pending {
+                    contention.note_kept_light(place);
+                } else {
+                    contention.note(place, false);
+                }
                 Ok(true)
             }
             Err(CommitError::Conflict) => {

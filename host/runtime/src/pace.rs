@@ -29,9 +29,19 @@ impl Pace {
 
     /// Takes note of a call that ended. Two at once may be counted as one: this is a hint.
     pub(crate) fn note(&self, route: u32, was_heavy: bool) {
+        self.change(route, |memory| if was_heavy { memory.saturating_add(STEP) } else { memory.saturating_sub(1) });
+    }
+
+    /// Takes note of a call that was light only because its route is treated as heavy. It makes up for one light call,
+    /// so that a route stays where it is as long as most of its calls are like this one.
+    pub(crate) fn note_kept_light(&self, route: u32) {
+        self.change(route, |memory| memory.saturating_add(1));
+    }
+
+    fn change(&self, route: u32, change: impl FnOnce(u8) -> u8) {
         let Some(memory) = self.of(route) else { return };
         let before = memory.load(Ordering::Relaxed);
-        let after = if was_heavy { before.saturating_add(STEP).min(MOST) } else { before.saturating_sub(1) };
+        let after = change(before).min(MOST);
         if after != before {
             memory.store(after, Ordering::Relaxed);
         }
@@ -59,6 +69,19 @@ mod tests {
         (0..100).for_each(|_| pace.note(0, false));
         assert!(pace.is_heavy(0));
         pace.note(0, false);
+        assert!(!pace.is_heavy(0));
+    }
+
+    #[test]
+    fn a_route_stays_heavy_while_most_of_its_calls_are_kept_light() {
+        let pace = Pace::new(1);
+        (0..2).for_each(|_| pace.note(0, true));
+        for _ in 0..1_000 {
+            pace.note(0, false);
+            (0..2).for_each(|_| pace.note_kept_light(0));
+        }
+        assert!(pace.is_heavy(0));
+        (0..=MOST - HEAVY).for_each(|_| pace.note(0, false));
         assert!(!pace.is_heavy(0));
     }
 

@@ -227,6 +227,29 @@ async fn a_turn_builds_on_what_earlier_turns_have_handed_over() {
 }
 
 #[tokio::test]
+async fn a_route_stays_in_turns_while_they_build_on_each_other() {
+    let bench = Arc::new(Bench::new(InstanceMode::Fresh, MemoryKeyspace::start(0)));
+    let is_in_turns = || bench.generation.contention().is_heavy(ADD);
+    bench.make_contended(ADD);
+    let mut calls = Vec::new();
+    for commits in 1..=5 {
+        calls.push(bench.start(ADD));
+        bench.keyspace.wait_for_commits(commits).await;
+    }
+    bench.keyspace.gate.add_permits(99);
+    for call in calls {
+        call.await.expect("no panic").expect("an answer").expect("no problem");
+    }
+    assert!(is_in_turns());
+    for _ in 0..4 {
+        assert!(is_in_turns());
+        bench.call(ADD).await.expect("an answer").expect("no problem");
+    }
+    assert!(!is_in_turns());
+    bench.comes_to_rest().await;
+}
+
+#[tokio::test]
 async fn what_built_on_a_commit_that_failed_is_run_again() {
     let bench = Arc::new(Bench::new(InstanceMode::Fresh, MemoryKeyspace::start(0)));
     bench.make_contended(ADD);
