@@ -15,6 +15,7 @@ mod neighbours;
 mod program;
 mod report;
 mod server;
+mod slow_disk;
 mod start;
 mod state;
 mod store_counts;
@@ -24,6 +25,7 @@ mod throughput;
 
 use std::path::PathBuf;
 
+use anyhow::{Context as _, ensure};
 use clap::{Parser, ValueEnum};
 
 use self::report::Report;
@@ -49,6 +51,15 @@ struct Options {
     /// The benchmark of the events' queue, which `events` runs; left out where it is absent.
     #[arg(long)]
     queue: Option<PathBuf>,
+    /// The library that makes the disk slower.
+    #[arg(long)]
+    slow_disk_library: Option<PathBuf>,
+    /// Let every wait for the disk take so much longer, for all that `state` measures: how it goes on a slower disk.
+    #[arg(long, value_name = "MICROSECONDS", requires = "slow_disk_library")]
+    slow_disk: Option<u32>,
+    /// Says that it does.
+    #[arg(long, hide = true)]
+    slow_disk_in_place: bool,
     /// Run only these.
     #[arg(value_name = "BENCHMARK")]
     named: Vec<Benchmark>,
@@ -90,10 +101,23 @@ impl Options {
         let mut chosen = self.named.iter().chain(&self.only).peekable();
         chosen.peek().is_none() || chosen.any(|chosen| *chosen == benchmark)
     }
+
+    /// Starts anew where the disk is to be slower than it is.
+    fn slow_disk_down(&self) -> anyhow::Result<()> {
+        let Some(microseconds) = self.slow_disk.filter(|_| !self.slow_disk_in_place) else { return Ok(()) };
+        let others = Benchmark::value_variants().iter().filter(|benchmark| **benchmark != Benchmark::State);
+        ensure!(
+            !others.copied().any(|benchmark| self.runs(benchmark)),
+            "--slow-disk is for `state` alone: NATS, beside which `events` measures, would keep the faster disk",
+        );
+        let library = self.slow_disk_library.as_deref().context("--slow-disk needs --slow-disk-library")?;
+        match slow_disk::put_in_place(library, microseconds, "--slow-disk-in-place")? {}
+    }
 }
 
 fn main() -> anyhow::Result<()> {
     let options = Options::parse();
+    options.slow_disk_down()?;
     load::require_tool()?;
     let mut report = Report::new(!options.json);
     for benchmark in Benchmark::value_variants() {

@@ -20,7 +20,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> anyhow::Result
     components::build_guests(workspace)?;
     announce("building the server for release; the first time takes a while");
     workspace.cargo(["build", "--release", "--package", "backplane", "--features", "bench-native"])?;
-    workspace.cargo(["build", "--release", "--package", "backplane-bench"])?;
+    workspace.cargo(["build", "--release", "--package", "backplane-bench", "--package", "backplane-slow-disk"])?;
     let queue = build_queue(workspace)?;
     announce("running the benchmarks; leave the machine alone meanwhile");
     let release = workspace.target.join("release");
@@ -31,6 +31,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> anyhow::Result
     bench.arg("--peers").arg(workspace.root.join("benches").join("peers"));
     bench.arg("--scratch").arg(workspace.target.join("bench"));
     bench.arg("--queue").arg(queue);
+    bench.arg("--slow-disk-library").arg(release.join("libslow_disk.so"));
     let status = bench.args(arguments).status().context("the benchmarks do not start")?;
     ensure!(status.success(), "{} failed", described(&bench));
     Ok(())

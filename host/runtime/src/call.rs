@@ -28,7 +28,7 @@ use crate::{
     manifest::Transaction as Mode,
     meter::uncut,
     transaction::{Draft, Scope},
-    turns::{FreeCommit, Turn, TurnCommit},
+    turns::{Fate, FreeCommit, Turn, TurnCommit},
 };
 
 /// Most runs of one call.
@@ -121,7 +121,7 @@ impl<W: Work> Call<W> {
         context: CallContext,
     ) -> Result<W::Output, InvokeError> {
         let mut call = Self::new(generation, work, context);
-        call.needs_turn = call.generation.contention().is_heavy(call.work.place(&call.generation));
+        call.needs_turn = call.generation.contention().is_high(call.work.place(&call.generation));
         call.run_until_committed().await
     }
 
@@ -271,23 +271,17 @@ impl<W: Work> Call<W> {
         self.turn = self.turn.take().filter(Turn::is_alone);
         let decided = uncut(timeout(COMMIT_TIMEOUT, decision)).await.unwrap_or(Err(CommitError::Unknown));
         drop(on_its_way);
-        let (contention, place) = (self.generation.contention(), self.work.place(&self.generation));
-        match decided {
-            Ok(()) => {
-                if relies_on_pending {
-                    contention.note_kept_light(place);
-                } else {
-                    contention.note(place, false);
-                }
-                Ok(true)
-            }
-            Err(CommitError::Conflict) => {
-                contention.note(place, true);
-                self.conflicts += 1;
-                self.conflicts_in_turns += u32::from(was_in_turn);
-                Ok(false)
-            }
-            Err(error) => Err(error),
+        let fate = match decided {
+            Ok(()) if relies_on_pending => Fate::CommittedAfterPending,
+            Ok(()) => Fate::Committed,
+            Err(CommitError::Conflict) => Fate::Conflict,
+            Err(error) => return Err(error),
+        };
+        self.generation.contention().note(self.work.place(&self.generation), fate);
+        if fate == Fate::Conflict {
+            self.conflicts += 1;
+            self.conflicts_in_turns += u32::from(was_in_turn);
         }
+        Ok(fate != Fate::Conflict)
     }
 }

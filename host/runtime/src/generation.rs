@@ -44,7 +44,7 @@ use crate::{
     pace::Pace,
     permits::Permits,
     pool::Pool,
-    turns::Turns,
+    turns::{Contention, Turns},
 };
 
 /// New instances that are kept ready for the next calls, in the mode `fresh`.
@@ -65,7 +65,7 @@ pub struct Generation {
     /// gRPC methods.
     pace: Pace,
     /// Whose calls have been in each other's way, likewise.
-    contention: Pace,
+    contention: Contention,
     turns: Arc<Turns>,
     retired: AtomicBool,
     calls: AtomicU64,
@@ -98,7 +98,7 @@ impl Generation {
             pool: Pool::new(capacity, host.threads, Arc::clone(&host.idle)),
             permits: Permits::new(blueprint.limits.concurrency_max),
             pace: Pace::new(places),
-            contention: Pace::new(places),
+            contention: Contention::new(places),
             turns: host.turns(&manifest.name),
             manifest,
             hash,
@@ -160,7 +160,7 @@ impl Generation {
         &self.turns
     }
 
-    pub(crate) fn contention(&self) -> &Pace {
+    pub(crate) fn contention(&self) -> &Contention {
         &self.contention
     }
 
@@ -223,7 +223,7 @@ impl Generation {
     ) -> impl Future<Output = Result<Result<E::Reply, E::Refusal>, InvokeError>> + Send {
         let (place, hurry) = (request.place(self), request.hurry(self, call.deadline));
         async move {
-            let in_turn = call.keyspace.is_some() && self.contention.is_heavy(place);
+            let in_turn = call.keyspace.is_some() && self.contention.is_high(place);
             // A call that starts with waiting for its turn needs a permit only then.
             let admission = if in_turn { None } else { Some(self.admit().await?) };
             let budget = Budget { deadline: call.deadline, cpu: self.blueprint.limits.cpu };

@@ -42,6 +42,7 @@ mod pace;
 mod permits;
 mod pool;
 mod state;
+mod tendency;
 mod ticker;
 mod transaction;
 mod turns;

@@ -10,6 +10,7 @@
 //!
 //! The mutex here is held for map operations only, and only by calls in turns.
 
+mod contention;
 mod pending;
 #[cfg(test)]
 mod tests;
@@ -22,7 +23,10 @@ use std::sync::{
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 use self::pending::Written;
-pub(crate) use self::pending::{Pending, PendingChange};
+pub(crate) use self::{
+    contention::{Contention, Fate},
+    pending::{Pending, PendingChange},
+};
 use crate::keyspace::Transaction;
 
 /// Most calls of one plugin that wait for a turn.

@@ -229,7 +229,7 @@ async fn a_turn_builds_on_what_earlier_turns_have_handed_over() {
 #[tokio::test]
 async fn a_route_stays_in_turns_while_they_build_on_each_other() {
     let bench = Arc::new(Bench::new(InstanceMode::Fresh, MemoryKeyspace::start(0)));
-    let is_in_turns = || bench.generation.contention().is_heavy(ADD);
+    let is_in_turns = || bench.generation.contention().is_high(ADD);
     bench.make_contended(ADD);
     let mut calls = Vec::new();
     for commits in 1..=5 {

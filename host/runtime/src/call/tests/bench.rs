@@ -27,6 +27,7 @@ use crate::{
     log_budget::LogBudget,
     manifest::{InstanceMode, Manifest},
     state::PluginEnv,
+    turns::Fate,
 };
 
 // The guest's routes.
@@ -138,8 +139,7 @@ impl Bench {
 
     /// Makes the calls of `route` start in turns.
     pub(crate) fn make_contended(&self, route: u32) {
-        self.generation.contention().note(route, true);
-        self.generation.contention().note(route, true);
+        (0..10).for_each(|_| self.generation.contention().note(route, Fate::Conflict));
     }
 
     /// Waits until nothing runs, and checks that nothing of any call is left.
