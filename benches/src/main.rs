@@ -55,7 +55,7 @@ struct Options {
     #[arg(long)]
     slow_disk_library: Option<PathBuf>,
     /// Let every wait for the disk take so much longer, for all that `state` measures: how it goes on a slower disk.
-    #[arg(long, value_name = "MICROSECONDS", requires = "slow_disk_library")]
+    #[arg(long, value_name = "MICROSECONDS")]
     slow_disk: Option<u32>,
     /// Says that it does.
     #[arg(long, hide = true)]

@@ -3,6 +3,9 @@
 //! A program that is started with `LD_PRELOAD` set to this library waits in `fsync` and `fdatasync` for the time that
 //! the disk takes, and then for `SLOW_DISK_MICROSECONDS` more. It has the processor as little meanwhile as while it
 //! waits for a disk. A program that calls the kernel without the C library is not slowed.
+//!
+//! It stands before nothing else: `tests/preload`, which stands before the same functions, looks at every write and
+//! clock besides, and that would be measured too.
 
 #![expect(unsafe_code, reason = "what replaces a function of the C library keeps its name, and calls the kernel")]
 

@@ -5,9 +5,9 @@
 use std::sync::atomic::{AtomicU8, Ordering};
 
 /// From here on it is strong.
-pub(crate) const STRONG: u8 = 100;
+const STRONG: u8 = 100;
 /// The most that is remembered.
-pub(crate) const MOST: u8 = 200;
+const MOST: u8 = 200;
 
 /// What is remembered of each place, nothing at first.
 #[derive(Debug)]

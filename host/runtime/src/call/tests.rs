@@ -212,12 +212,8 @@ async fn a_conflict_after_the_deadline_ends_the_call() {
 async fn a_turn_builds_on_what_earlier_turns_have_handed_over() {
     let bench = Arc::new(Bench::new(InstanceMode::Fresh, MemoryKeyspace::start(0)));
     bench.make_contended(ADD);
-    let mut calls = Vec::new();
-    for commits in 1..=5 {
-        calls.push(bench.start(ADD));
-        // Nothing is decided, and yet the next run begins.
-        bench.keyspace.wait_for_commits(commits).await;
-    }
+    // Nothing is decided, and yet the next run begins.
+    let calls = bench.start_in_order(ADD, 5).await;
     bench.keyspace.gate.add_permits(5);
     for (n, call) in (1..).zip(calls) {
         assert_eq!(body(call.await.expect("no panic")).0, n);
@@ -231,11 +227,7 @@ async fn a_route_stays_in_turns_while_they_build_on_each_other() {
     let bench = Arc::new(Bench::new(InstanceMode::Fresh, MemoryKeyspace::start(0)));
     let is_in_turns = || bench.generation.contention().is_high(ADD);
     bench.make_contended(ADD);
-    let mut calls = Vec::new();
-    for commits in 1..=5 {
-        calls.push(bench.start(ADD));
-        bench.keyspace.wait_for_commits(commits).await;
-    }
+    let calls = bench.start_in_order(ADD, 5).await;
     bench.keyspace.gate.add_permits(99);
     for call in calls {
         call.await.expect("no panic").expect("an answer").expect("no problem");
@@ -253,11 +245,7 @@ async fn a_route_stays_in_turns_while_they_build_on_each_other() {
 async fn what_built_on_a_commit_that_failed_is_run_again() {
     let bench = Arc::new(Bench::new(InstanceMode::Fresh, MemoryKeyspace::start(0)));
     bench.make_contended(ADD);
-    let mut calls = Vec::new();
-    for commits in 1..=3 {
-        calls.push(bench.start(ADD));
-        bench.keyspace.wait_for_commits(commits).await;
-    }
+    let calls = bench.start_in_order(ADD, 3).await;
     bench.keyspace.will_answer([CommitError::Unavailable("the disk is full".into())]);
     bench.keyspace.gate.add_permits(99);
     let mut answers = Vec::new();

@@ -37,14 +37,12 @@ impl Contention {
 
     /// Takes note of a transaction of `place`.
     pub(crate) fn note(&self, place: u32, fate: Fate) {
-        self.0.change(
-            place,
-            match fate {
-                Fate::Conflict => CONFLICT,
-                Fate::CommittedAfterPending => 1,
-                Fate::Committed => -1,
-            },
-        );
+        let by = match fate {
+            Fate::Conflict => CONFLICT,
+            Fate::CommittedAfterPending => 1,
+            Fate::Committed => -1,
+        };
+        self.0.change(place, by);
     }
 }
 

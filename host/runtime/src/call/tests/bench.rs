@@ -137,6 +137,21 @@ impl Bench {
         tokio::spawn(async move { this.call(route).await })
     }
 
+    /// Starts calls, each once the one before it has handed its commit over.
+    pub(super) async fn start_in_order(
+        self: &Arc<Self>,
+        route: u32,
+        count: usize,
+    ) -> Vec<tokio::task::JoinHandle<Result<Answer, InvokeError>>> {
+        let mut calls = Vec::new();
+        for _ in 0..count {
+            let before = self.keyspace.handed_over();
+            calls.push(self.start(route));
+            self.keyspace.wait_for_commits(before + 1).await;
+        }
+        calls
+    }
+
     /// Makes the calls of `route` start in turns.
     pub(crate) fn make_contended(&self, route: u32) {
         (0..10).for_each(|_| self.generation.contention().note(route, Fate::Conflict));
