@@ -8,6 +8,7 @@
 //! means: its errors (a malformed head, 431 for too many headers) are hyper's, without a body.
 
 mod connection;
+mod linger;
 mod open;
 mod peer;
 mod tls;

@@ -20,6 +20,7 @@ use tokio::{
 use tower::Service;
 
 use super::{
+    linger::Lingering,
     peer::WithPeer,
     tls::{self, Tls},
 };
@@ -95,7 +96,7 @@ impl Protocols {
         };
         // Closed, broken or silent: there is nobody to answer.
         let Ok(Ok(Some(protocol))) = protocol else { return };
-        self.speak(protocol, stream, service, stop).await;
+        self.speak(protocol, Lingering::new(stream), service, stop).await;
     }
 
     async fn serve_tls<S, B>(&self, tls: &Tls, stream: TcpStream, service: WithPeer<S>, mut stop: oneshot::Receiver<()>)
@@ -108,7 +109,7 @@ impl Protocols {
     {
         let accepted = tokio::select! {
             biased;
-            accepted = tls.accept(stream, self.first_byte_timeout) => accepted,
+            accepted = tls.accept(Lingering::new(stream), self.first_byte_timeout) => accepted,
             _ = &mut stop => return,
         };
         match accepted {

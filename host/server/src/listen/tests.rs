@@ -184,6 +184,55 @@ async fn closes_an_old_connection_after_its_request() {
     assert!(read_to_end(&mut stream).await.contains("200 OK"));
 }
 
+/// Bytes of a body that no buffer of the kernel holds.
+const BODY_BYTES: usize = 16 << 20;
+
+/// Begins a request whose body the server will not read.
+async fn begin_upload(server: &Server) -> TcpStream {
+    let mut stream = server.connect().await;
+    let head = format!("POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: {BODY_BYTES}\r\n\r\n");
+    stream.write_all(head.as_bytes()).await.expect("the connection is open");
+    stream
+}
+
+#[tokio::test]
+async fn a_client_that_is_answered_before_its_body_is_read_can_send_the_rest_and_read_the_answer() {
+    let server = start(HttpConfig::default()).await;
+    let mut stream = begin_upload(&server).await;
+    timeout(stream.write_all(&vec![b'x'; BODY_BYTES])).await.expect("the server takes all of it");
+    let mut answer = Vec::new();
+    timeout(stream.read_to_end(&mut answer)).await.expect("the answer has an end and no reset");
+    assert!(answer.starts_with(b"HTTP/1.1 200 OK\r\n"), "{}", String::from_utf8_lossy(&answer));
+}
+
+#[tokio::test]
+async fn a_client_that_was_answered_and_is_silent_is_left() {
+    let http = HttpConfig { connections_max: 1, ..HttpConfig::default() };
+    let server = start(http).await;
+    let mut silent = begin_upload(&server).await;
+    assert!(read_to_end(&mut silent).await.contains("200 OK"));
+    // Its side stays open, and its place is free all the same.
+    timeout(async {
+        loop {
+            let mut next = server.connect().await;
+            let _ = next.write_all(GET).await;
+            if matches!(next.read(&mut [0]).await, Ok(1)) {
+                break;
+            }
+        }
+    })
+    .await;
+    drop(silent);
+}
+
+#[tokio::test]
+async fn a_client_that_was_answered_and_never_stops_sending_is_left() {
+    let server = start(HttpConfig::default()).await;
+    let mut stream = begin_upload(&server).await;
+    let piece = vec![b'x'; 64 << 10];
+    timeout(async { while stream.write_all(&piece).await.is_ok() {} }).await;
+}
+
 #[tokio::test]
 async fn drains_requests_in_flight_and_refuses_new_connections() {
     let server = start(HttpConfig::default()).await;

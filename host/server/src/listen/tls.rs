@@ -20,7 +20,7 @@ use rustls::{
 };
 use tokio::{
     fs,
-    net::TcpStream,
+    io::{AsyncRead, AsyncWrite},
     time::{sleep, timeout},
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
@@ -106,7 +106,10 @@ impl Tls {
     }
 
     /// Makes a connection of a stream, if the client does its part in time.
-    pub(super) async fn accept(&self, stream: TcpStream, time_max: Duration) -> io::Result<TlsStream<TcpStream>> {
+    pub(super) async fn accept<I>(&self, stream: I, time_max: Duration) -> io::Result<TlsStream<I>>
+    where
+        I: AsyncRead + AsyncWrite + Unpin,
+    {
         timeout(time_max, self.acceptor.accept(stream)).await?
     }
 
@@ -137,7 +140,7 @@ impl Tls {
 }
 
 /// Returns whether HTTP/2 was agreed on.
-pub(super) fn speaks_http2(stream: &TlsStream<TcpStream>) -> bool {
+pub(super) fn speaks_http2<I>(stream: &TlsStream<I>) -> bool {
     let (_, connection) = stream.get_ref();
     connection.alpn_protocol() == Some(HTTP2)
 }
