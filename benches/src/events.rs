@@ -25,6 +25,9 @@ use crate::{Options, disk::Disk, report::Report};
 /// Runs everything.
 pub(crate) fn run(options: &Options, report: &mut Report) -> anyhow::Result<()> {
     let disk = Disk::at(&options.scratch, options.quick)?;
+    if let Some(rate) = options.events_rate {
+        return latency::run_at(options, &disk, rate, report);
+    }
     queue::run(options, report)?;
     let mut subjects = Subject::start_all(options, &disk)?;
     let rate = publish::run(options, &disk, &mut subjects, report)?;

@@ -57,6 +57,9 @@ struct Options {
     /// Let every wait for the disk take so much longer, for all that `state` measures: how it goes on a slower disk.
     #[arg(long, value_name = "MICROSECONDS")]
     slow_disk: Option<u32>,
+    /// Of `events`, measure only how soon events are handled, published at this rate.
+    #[arg(long, value_name = "PER_SECOND", value_parser = clap::value_parser!(u32).range(1..))]
+    events_rate: Option<u32>,
     /// Says that it does.
     #[arg(long, hide = true)]
     slow_disk_in_place: bool,

@@ -56,38 +56,71 @@ type Shared = Arc<Mutex<Probes>>;
 
 /// Measures all shares, with fresh instances and with reused ones.
 pub(super) fn run(options: &Options, disk: &Disk, rate: f64, report: &mut Report) -> anyhow::Result<()> {
-    let (rounds, duration) = if options.quick { (1, 2) } else { (3, 8) };
     for mode in Mode::ALL {
         let server = start(options, disk, mode)?;
         for share in SHARES {
-            let target = rate * f64::from(share) / 100.0;
-            let (mut latencies, mut asked, mut left) = (Vec::new(), 0.0, 0);
-            for round in 0..=rounds {
-                let (probes, per_second) = measure(&server, target, Duration::from_secs(duration))?;
-                // The first round warms up.
-                if round > 0 {
-                    latencies.extend(probes.latencies_ms);
-                    left += probes.began.len();
-                    asked += per_second / f64::from(rounds);
-                }
-            }
-            latencies.sort_by(f64::total_cmp);
             let name = format!("published to handled, {}, at {share} %", mode.name());
-            let beside = vec![
-                Beside::new("published", asked, "1/s"),
-                Beside::new("probes", latencies.len() as f64, ""),
-                Beside::new("not back", left as f64, ""),
-            ];
-            report.add_beside("events", format!("{name}: p50"), (percentile(&latencies, 50), "ms"), beside);
-            let p99 = (percentile(&latencies, 99), "ms");
-            if share == PROMISED.0 {
-                report.add_bound("events", format!("{name}: p99"), p99, Bound::AtMost(PROMISED.1));
-            } else {
-                report.add("events", format!("{name}: p99"), p99.0, p99.1);
-            }
+            let bound = (share == PROMISED.0).then_some(Bound::AtMost(PROMISED.1));
+            measure(options, &server, rate * f64::from(share) / 100.0)?.add_to(report, &name, bound);
         }
     }
     Ok(())
+}
+
+/// Measures one rate, with fresh instances and with reused ones.
+pub(super) fn run_at(options: &Options, disk: &Disk, rate: u32, report: &mut Report) -> anyhow::Result<()> {
+    for mode in Mode::ALL {
+        let server = start(options, disk, mode)?;
+        let name = format!("published to handled, {}, at {rate}/s", mode.name());
+        measure(options, &server, f64::from(rate))?.add_to(report, &name, None);
+    }
+    Ok(())
+}
+
+/// What became of the events of all rounds at one rate.
+struct Outcome {
+    /// Of the probes that came back, in their order.
+    latencies_ms: Vec<f64>,
+    not_back: usize,
+    published_per_second: f64,
+    cpu_us_per_event: f64,
+}
+
+impl Outcome {
+    fn add_to(&self, report: &mut Report, name: &str, bound: Option<Bound>) {
+        let beside = vec![
+            Beside::new("published", self.published_per_second, "1/s"),
+            Beside::new("server's CPU", self.cpu_us_per_event, "us an event"),
+            Beside::new("probes", self.latencies_ms.len() as f64, ""),
+            Beside::new("not back", self.not_back as f64, ""),
+        ];
+        report.add_beside("events", format!("{name}: p50"), (percentile(&self.latencies_ms, 50), "ms"), beside);
+        let p99 = (percentile(&self.latencies_ms, 99), "ms");
+        match bound {
+            Some(bound) => report.add_bound("events", format!("{name}: p99"), p99, bound),
+            None => report.add("events", format!("{name}: p99"), p99.0, p99.1),
+        }
+    }
+}
+
+/// Publishes at a rate, a few times.
+fn measure(options: &Options, server: &Server, per_second: f64) -> anyhow::Result<Outcome> {
+    let (rounds, duration) = if options.quick { (1, 2) } else { (3, 8) };
+    let duration = Duration::from_secs(duration);
+    // To warm up.
+    measure_once(server, per_second, duration)?;
+    let (mut latencies_ms, mut not_back, mut published) = (Vec::new(), 0, 0);
+    let cpu = server.program.cpu_seconds()?;
+    for _ in 0..rounds {
+        let (probes, count) = measure_once(server, per_second, duration)?;
+        latencies_ms.extend(probes.latencies_ms);
+        not_back += probes.began.len();
+        published += count;
+    }
+    let cpu_us_per_event = (server.program.cpu_seconds()? - cpu) * 1e6 / published as f64;
+    latencies_ms.sort_by(f64::total_cmp);
+    let published_per_second = published as f64 / (duration.as_secs_f64() * f64::from(rounds));
+    Ok(Outcome { latencies_ms, not_back, published_per_second, cpu_us_per_event })
 }
 
 fn percentile(sorted: &[f64], percent: usize) -> f64 {
@@ -95,8 +128,8 @@ fn percentile(sorted: &[f64], percent: usize) -> f64 {
     sorted.get(at).copied().unwrap_or(f64::NAN)
 }
 
-/// Publishes at a rate, and returns the probes and how many events per second were published in fact.
-fn measure(server: &Server, per_second: f64, duration: Duration) -> anyhow::Result<(Probes, f64)> {
+/// Publishes at a rate, and returns the probes and how many events were published in fact.
+fn measure_once(server: &Server, per_second: f64, duration: Duration) -> anyhow::Result<(Probes, u64)> {
     let probes = Shared::default();
     let heard = Arc::clone(&probes);
     let follower = Follower::start(server, HANDLED, move |event, at| {
@@ -114,7 +147,7 @@ fn measure(server: &Server, per_second: f64, duration: Duration) -> anyhow::Resu
     }
     drop(follower);
     let probes = std::mem::take(&mut *probes.lock().unwrap_or_else(PoisonError::into_inner));
-    Ok((probes, published as f64 / duration.as_secs_f64()))
+    Ok((probes, published))
 }
 
 fn publish(server: &Server, per_second: f64, duration: Duration, probes: &Shared) -> anyhow::Result<u64> {
