@@ -51,18 +51,24 @@ pub struct Item {
 /// Where the events of a delivery come from.
 #[derive(Debug)]
 pub(crate) enum Way {
-    /// The log.
-    Lane {
-        lane: Lane,
-        /// Where the cursor stands.
-        from: Seq,
-        /// Where it goes when every event is handled.
-        to: Seq,
-        /// Events in between that have to wait behind one of their key.
-        held: Vec<RetryRow>,
-    },
+    /// Lanes of the log, one after another.
+    Lanes(Vec<LanePart>),
     /// Rows of retries, all of one key.
     Chain,
+}
+
+/// What of a delivery is of one lane.
+#[derive(Debug)]
+pub(crate) struct LanePart {
+    pub(crate) lane: Lane,
+    /// Where the cursor stands.
+    pub(crate) from: Seq,
+    /// Where it goes when every event is handled.
+    pub(crate) to: Seq,
+    /// How many of the events are of this lane.
+    pub(crate) items: usize,
+    /// Events in between that have to wait behind one of their key.
+    pub(crate) held: Vec<RetryRow>,
 }
 
 /// Why an event was not handled.
@@ -98,6 +104,8 @@ pub struct Conclusion {
     pub(crate) handled: usize,
     /// The event that trapped.
     pub(crate) trapped: Option<Seq>,
+    /// How long it took until then.
+    pub(crate) took: Duration,
 }
 
 /// What became of a piece of work.
@@ -127,12 +135,7 @@ impl Delivery {
         let trapped = trapped.map(|(item, _)| item.event.seq);
         let mut step = Step::new(self.subscription, self.epoch);
         match &self.way {
-            Way::Lane { lane, from, to, held } => {
-                let tried = handled + usize::from(failed.is_some());
-                let to = if tried == self.items.len() { *to } else { self.last_tried(tried, *from) };
-                step.cursors.push(CursorStep { lane: *lane, from: *from, to });
-                step.retries.extend(held.iter().filter(|row| row.seq <= to).cloned().map(RetryStep::Insert));
-            }
+            Way::Lanes(parts) => self.move_cursors(parts, handled + usize::from(failed.is_some()), &mut step),
             Way::Chain => {
                 let rows = self.items.iter().take(handled).map(|item| RetryStep::Remove(item.row()));
                 step.retries.extend(rows);
@@ -141,13 +144,23 @@ impl Delivery {
         if let Some((item, failure)) = failed {
             self.fail(item, failure, now, &mut step);
         }
-        Conclusion { step, handled, trapped }
+        Conclusion { step, handled, trapped, took }
     }
 
-    /// Returns where a cursor goes when only the first `tried` events are behind it.
-    fn last_tried(&self, tried: usize, from: Seq) -> Seq {
-        let last = tried.checked_sub(1).and_then(|index| self.items.get(index));
-        last.map_or(from, |item| item.event.seq)
+    /// Moves the cursors of the lanes of which something was tried, and of the first in any case, so that it is checked.
+    fn move_cursors(&self, parts: &[LanePart], tried: usize, step: &mut Step) {
+        let last_tried = tried.checked_sub(1).and_then(|index| self.items.get(index)).map(|item| item.event.seq);
+        let mut begin = 0;
+        for part in parts {
+            let end = begin + part.items;
+            let to = if tried >= end { part.to } else { last_tried.unwrap_or(part.from) };
+            step.cursors.push(CursorStep { lane: part.lane, from: part.from, to });
+            step.retries.extend(part.held.iter().filter(|row| row.seq <= to).cloned().map(RetryStep::Insert));
+            if tried <= end {
+                return;
+            }
+            begin = end;
+        }
     }
 
     fn fail(&self, item: &Item, failure: Failure, now: UnixMs, step: &mut Step) {
@@ -170,13 +183,18 @@ impl Delivery {
         let due = now.after(self.retry.delay(item.attempt, asked, self.random));
         let row = RetryRow { attempts: item.attempt, due, problem: Some(problem), ..before };
         step.retries.push(match self.way {
-            Way::Lane { .. } => RetryStep::Insert(row),
+            Way::Lanes(_) => RetryStep::Insert(row),
             Way::Chain => RetryStep::Replace { attempts: item.attempt - 1, row },
         });
     }
 }
 
 impl Item {
+    /// An event that was not tried before.
+    pub(crate) fn first(event: Arc<Event>) -> Self {
+        Self { event, attempt: 1 }
+    }
+
     /// Returns the row of retries that this attempt found, or would have.
     fn row(&self) -> RetryRow {
         RetryRow {
@@ -209,6 +227,6 @@ impl Failure {
 impl Conclusion {
     /// A step without a handler.
     pub(crate) fn of(step: Step) -> Self {
-        Self { step, handled: 0, trapped: None }
+        Self { step, handled: 0, trapped: None, took: Duration::ZERO }
     }
 }

@@ -12,6 +12,7 @@
 
 mod active;
 mod chains;
+mod join;
 mod plan;
 mod registry;
 mod settle;
@@ -112,8 +113,10 @@ struct Work {
 
 #[derive(Debug)]
 enum Kind {
-    /// Events of a lane.
+    /// A read of a lane, and the delivery that comes of it.
     Lane(Lane),
+    /// A delivery of events in memory.
+    Lanes(LaneSet),
     /// Rows of a chain, with the attempts that were made.
     Chain(ChainName, Vec<(Seq, u32)>),
     /// Cursors that lag.

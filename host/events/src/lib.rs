@@ -8,7 +8,8 @@
 //!    queue is full, the event is handed back, and the dispatcher reads it from the log.
 //! 3. The dispatcher finds the subscriptions whose [`Pattern`] matches its [`Topic`]. Each has 16 [`Lane`]s, and the
 //!    event's key says in which it is. In a lane events are delivered in their order, a few at a time; lanes, and
-//!    subscriptions, go side by side, and take turns where there is not room for all.
+//!    subscriptions, go side by side, and take turns where there is not room for all. Of a quick handler, lanes that have
+//!    few go together in one delivery.
 //! 4. A [`Delivery`] goes to the port [`Subscribers`]: the handler runs, [`Delivery::conclude`] makes of its outcome a
 //!    [`Step`], and one commit holds the handler's writes and the step. The step names what it expects, so of two
 //!    deliveries of one event, whatever made two of one, one commits.
@@ -44,6 +45,7 @@
 //! | Deliveries, reads and steps on their way | 64 | [`Limits::deliveries`] | wait for their turn |
 //! | The same of one subscription | 16, and no more than it leaves free | [`Limits::deliveries_per_subscription`] | the same |
 //! | Events of a delivery | 32, 1 MiB, one of any size | [`Limits::events_per_delivery`], [`Limits::bytes_per_delivery`] | the next delivery takes the rest |
+//! | Lanes that go together in one delivery | 4, for 5 ms by what the handler took before | fixed | they go apart |
 //! | Rows of retries in one step | 256 | [`ROWS_PER_STEP_MAX`] | the next step takes the rest |
 //! | Retries of a subscription, of all | 10,000, 100,000 | [`Limits::retries_per_subscription`], [`Limits::retries`] | its lanes stand still until there is room |
 //! | Dead letters of a subscription | 10,000 | [`Limits::dead_letters_per_subscription`] | it is paused |

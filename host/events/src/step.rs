@@ -22,7 +22,7 @@ pub struct Step {
     pub subscription: SubscriptionId,
     /// Its epoch.
     pub epoch: Epoch,
-    /// Cursors that move: one for a delivery of a lane, none for one of retries, up to one for each lane in a sweep.
+    /// Cursors that move: one for each lane that a delivery or a sweep is of, none for a delivery of retries.
     pub cursors: Vec<CursorStep>,
     /// Rows of retries that come, change and go: no more than
     /// [`ROWS_PER_STEP_MAX`](crate::ROWS_PER_STEP_MAX).

@@ -4,7 +4,7 @@
 //! is not `behind` has nothing to do up to the window's end, wherever its position is, and costs nothing: only an event
 //! that matches sets it behind again.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use super::chains::Chains;
 use crate::{
@@ -30,13 +30,15 @@ pub(super) struct Active {
     /// Lanes of which work is on its way.
     pub(super) busy: LaneSet,
     /// Which lane is next.
-    next_lane: u8,
+    pub(super) next_lane: u8,
     pub(super) chains: Chains,
     pub(super) paused: Option<PauseReason>,
     /// Pieces of work on their way.
     pub(super) in_flight: usize,
     /// Rows that these may add.
     pub(super) reserved: usize,
+    /// How long its handler takes for an event, a running mean. `None` before the first.
+    event_time: Option<Duration>,
     /// Events that trapped since one was handled.
     trapped: BTreeSet<Seq>,
     pub(super) dead_letters: u64,
@@ -65,6 +67,7 @@ impl Active {
             paused: progress.paused,
             in_flight: 0,
             reserved: 0,
+            event_time: None,
             trapped: BTreeSet::new(),
             dead_letters: progress.dead_letters,
             postponed: 0,
@@ -92,11 +95,22 @@ impl Active {
         true
     }
 
+    /// Returns the lanes that may begin with something.
+    pub(super) fn ready(&self) -> LaneSet {
+        self.behind.without(self.busy)
+    }
+
     /// Takes the next lane that has something to do.
     pub(super) fn next_lane(&mut self) -> Option<Lane> {
-        let lane = self.behind.without(self.busy).first_from(self.next_lane)?;
+        let lane = self.ready().first_from(self.next_lane)?;
         self.next_lane = Lane::new(lane.number() + 1).map_or(0, Lane::number);
         Some(lane)
+    }
+
+    /// Returns how many events are likely to be handled within `time`: none where nothing is known.
+    pub(super) fn events_within(&self, time: Duration) -> usize {
+        let Some(event_time) = self.event_time else { return 0 };
+        usize::try_from(time.as_nanos() / event_time.as_nanos().max(1)).unwrap_or(usize::MAX)
     }
 
     /// A lane is decided up to `to`; the window ends at `end`.
@@ -139,8 +153,10 @@ impl Active {
         }
         conclusion.step.retries.iter().for_each(|step| self.chains.apply(step));
         self.postponed = 0;
-        if conclusion.handled > 0 {
+        if let Some(handled) = u32::try_from(conclusion.handled).ok().filter(|handled| *handled > 0) {
             self.trapped.clear();
+            let each = conclusion.took / handled;
+            self.event_time = Some(self.event_time.map_or(each, |mean| (mean * 7 + each) / 8));
         }
         self.trapped.extend(conclusion.trapped);
         self.dead_letters += conclusion.step.dead_letters.len() as u64;
@@ -153,7 +169,7 @@ impl Active {
 }
 
 /// Returns how long to wait after `times` failures in a row that are no event's: half of it sure, half by chance.
-pub(super) fn wait(times: u32, limits: &Limits, random: &mut Random) -> std::time::Duration {
+pub(super) fn wait(times: u32, limits: &Limits, random: &mut Random) -> Duration {
     let policy = RetryPolicy { base: limits.postpone_base, cap: limits.postpone_cap, ..limits.retry };
     policy.delay(times, None, random.next() / 2 + u64::MAX / 2)
 }

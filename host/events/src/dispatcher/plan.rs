@@ -30,6 +30,13 @@ pub(super) struct Plan {
     pub(super) to: Seq,
 }
 
+impl Plan {
+    /// Returns the bytes of the events that are to be handled.
+    pub(super) fn bytes(&self) -> usize {
+        self.run.iter().map(|event| event.bytes()).sum()
+    }
+}
+
 /// Decides about `events`, which are all that matter up to `end`.
 pub(super) fn plan<'a>(
     events: impl Iterator<Item = &'a Arc<Event>>,

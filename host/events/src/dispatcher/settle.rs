@@ -46,7 +46,7 @@ impl Dispatcher {
         active.in_flight -= 1;
         match &work.kind {
             Kind::Lane(lane) => active.busy.remove(*lane),
-            Kind::Sweep(lanes) => lanes.iter().for_each(|lane| active.busy.remove(lane)),
+            Kind::Lanes(lanes) | Kind::Sweep(lanes) => lanes.iter().for_each(|lane| active.busy.remove(lane)),
             Kind::Chain(..) => {}
         }
         Some((handle, work))
@@ -75,7 +75,7 @@ impl Dispatcher {
         self.rows = self.rows + active.chains.rows() - rows;
         for cursor in &conclusion.step.cursors {
             match &work.kind {
-                Kind::Lane(_) => active.advance(cursor.lane, cursor.to, end),
+                Kind::Lane(_) | Kind::Lanes(_) => active.advance(cursor.lane, cursor.to, end),
                 Kind::Sweep(_) => active.positions[cursor.lane] = active.positions[cursor.lane].max(cursor.to),
                 Kind::Chain(..) => {}
             }

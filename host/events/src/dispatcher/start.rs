@@ -7,7 +7,7 @@ use super::{
     plan::{Plan, Portion, plan},
 };
 use crate::{
-    delivery::{Delivery, Item, Settled, Ticket, Way},
+    delivery::{Delivery, Item, LanePart, Settled, Ticket, Way},
     event::{Event, Seq},
     lane::Lane,
     ports::{FoundEvents, LogPage, LogRead, PortError},
@@ -74,7 +74,6 @@ impl Dispatcher {
     /// Begins with the next lane that has something to do.
     fn start_lane(&mut self, handle: Handle, now: UnixMs) -> bool {
         loop {
-            let end = self.window.end();
             let room = self.room(handle);
             let Some(active) = self.served(handle) else { return false };
             let Some(lane) = active.next_lane() else { return false };
@@ -90,10 +89,11 @@ impl Dispatcher {
                 return true;
             }
             let portion = self.portion(room);
-            let Some(entry) = self.entries.get(&handle) else { return false };
-            let Some(active) = entry.active() else { return false };
-            let events = self.window.after(lane, position).filter(|event| entry.name.pattern.matches(&event.topic));
-            let plan = plan(events, end, |key| active.chains.holds(key), portion);
+            let Some(plan) = self.plan_lane(handle, lane, portion) else { return false };
+            if !plan.run.is_empty() {
+                self.deliver_joined(handle, (lane, plan), portion, now);
+                return true;
+            }
             let ticket = self.begin(handle, Kind::Lane(lane), plan.held.len() + 1);
             if self.carry_out(ticket, handle, lane, plan, now) {
                 return true;
@@ -167,8 +167,9 @@ impl Dispatcher {
             self.outbox.push_back(Action::Apply(ticket, step));
             return true;
         }
-        let items = run.into_iter().map(|event| Item { event, attempt: 1 }).collect();
-        self.deliver(ticket, handle, items, Way::Lane { lane, from, to, held }, now);
+        let items: Vec<_> = run.into_iter().map(Item::first).collect();
+        let part = LanePart { lane, from, to, items: items.len(), held };
+        self.deliver(ticket, handle, items, Way::Lanes(vec![part]), now);
         true
     }
 
@@ -210,7 +211,7 @@ impl Dispatcher {
         }
     }
 
-    fn deliver(&mut self, ticket: Ticket, handle: Handle, items: Vec<Item>, way: Way, now: UnixMs) {
+    pub(super) fn deliver(&mut self, ticket: Ticket, handle: Handle, items: Vec<Item>, way: Way, now: UnixMs) {
         let random = self.random.next();
         let Some(entry) = self.entries.get(&handle) else { return };
         let Some(active) = entry.active() else { return };
@@ -246,7 +247,7 @@ impl Dispatcher {
     }
 
     /// Notes a piece of work that begins, and the rows that it may add.
-    fn begin(&mut self, handle: Handle, kind: Kind, reserved: usize) -> Ticket {
+    pub(super) fn begin(&mut self, handle: Handle, kind: Kind, reserved: usize) -> Ticket {
         let ticket = Ticket(self.number());
         self.work.insert(ticket, Work { handle, kind, reserved: 0 });
         self.reserve(ticket, reserved);
@@ -271,21 +272,21 @@ impl Work {
     fn lane(&self) -> Option<(Handle, Lane)> {
         match &self.kind {
             Kind::Lane(lane) => Some((self.handle, *lane)),
-            Kind::Chain(..) | Kind::Sweep(_) => None,
+            Kind::Lanes(_) | Kind::Chain(..) | Kind::Sweep(_) => None,
         }
     }
 
     fn rows(&self) -> Option<(Handle, Vec<(Seq, u32)>)> {
         match &self.kind {
             Kind::Chain(_, rows) => Some((self.handle, rows.clone())),
-            Kind::Lane(_) | Kind::Sweep(_) => None,
+            Kind::Lane(_) | Kind::Lanes(_) | Kind::Sweep(_) => None,
         }
     }
 
     fn key(&self) -> Option<crate::event::EventKey> {
         match &self.kind {
             Kind::Chain(super::ChainName::Key(key), _) => Some(key.clone()),
-            Kind::Chain(super::ChainName::Lone(_), _) | Kind::Lane(_) | Kind::Sweep(_) => None,
+            Kind::Chain(super::ChainName::Lone(_), _) | Kind::Lane(_) | Kind::Lanes(_) | Kind::Sweep(_) => None,
         }
     }
 }

@@ -50,8 +50,10 @@ fn tight() -> Limits {
 fn world(dice: &Dice) -> Simulation {
     let mut simulation = Simulation::new(tight());
     let (handler, latency, fault) = (Rc::clone(dice), Rc::clone(dice), Rc::clone(dice));
+    // Of a quick handler several lanes come together.
+    let slowest = one_of(dice, &[8, 200]);
     simulation.handler = Box::new(move |delivery| {
-        let time = millis(below(&handler, 200));
+        let time = millis(below(&handler, slowest));
         let count = delivery.items.len() as u64;
         let handled = usize::try_from(below(&handler, count + 1)).expect("small");
         let failure = match below(&handler, 12) {
