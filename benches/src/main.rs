@@ -57,12 +57,12 @@ struct Options {
     /// Let every wait for the disk take so much longer, for all that `state` measures: how it goes on a slower disk.
     #[arg(long, value_name = "MICROSECONDS")]
     slow_disk: Option<u32>,
-    /// Of `events`, measure only how soon events are handled, published at this rate.
-    #[arg(long, value_name = "PER_SECOND", value_parser = clap::value_parser!(u32).range(1..))]
-    events_rate: Option<u32>,
     /// Says that it does.
     #[arg(long, hide = true)]
     slow_disk_in_place: bool,
+    /// Of `events`, measure only how soon events are handled, published at this rate.
+    #[arg(long, value_name = "PER_SECOND", value_parser = clap::value_parser!(u32).range(1..))]
+    events_rate: Option<u32>,
     /// Run only these.
     #[arg(value_name = "BENCHMARK")]
     named: Vec<Benchmark>,
@@ -120,6 +120,10 @@ impl Options {
 
 fn main() -> anyhow::Result<()> {
     let options = Options::parse();
+    ensure!(
+        options.events_rate.is_none() || options.runs(Benchmark::Events),
+        "--events-rate is for `events`, which is not among what runs",
+    );
     options.slow_disk_down()?;
     load::require_tool()?;
     let mut report = Report::new(!options.json);

@@ -113,7 +113,7 @@ struct Work {
 
 #[derive(Debug)]
 enum Kind {
-    /// A read of a lane, and the delivery that comes of it.
+    /// A lane that is read from the log, with the delivery that comes of it, or of which events only wait.
     Lane(Lane),
     /// A delivery of events in memory.
     Lanes(LaneSet),

@@ -76,6 +76,20 @@ async fn read_response(stream: &mut TcpStream) -> String {
     text
 }
 
+/// Connects until a connection is within the caps, and answered.
+async fn wait_for_a_place(server: &Server) {
+    timeout(async {
+        loop {
+            let mut next = server.connect().await;
+            let _ = next.write_all(GET).await;
+            if matches!(next.read(&mut [0]).await, Ok(1)) {
+                break;
+            }
+        }
+    })
+    .await;
+}
+
 async fn timeout<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, future).await.expect("done in time")
 }
@@ -161,17 +175,7 @@ async fn drops_connections_above_the_caps_and_takes_new_ones_afterwards() {
         read_response(&mut first).await;
         assert_eq!(read_to_end(&mut server.connect().await).await, "", "the second one is dropped");
         drop(first);
-        timeout(async {
-            loop {
-                let mut next = server.connect().await;
-                let _ = next.write_all(GET).await;
-                let mut byte = [0; 1];
-                if matches!(next.read(&mut byte).await, Ok(1)) {
-                    break;
-                }
-            }
-        })
-        .await;
+        wait_for_a_place(&server).await;
     }
 }
 
@@ -212,16 +216,7 @@ async fn a_client_that_was_answered_and_is_silent_is_left() {
     let mut silent = begin_upload(&server).await;
     assert!(read_to_end(&mut silent).await.contains("200 OK"));
     // Its side stays open, and its place is free all the same.
-    timeout(async {
-        loop {
-            let mut next = server.connect().await;
-            let _ = next.write_all(GET).await;
-            if matches!(next.read(&mut [0]).await, Ok(1)) {
-                break;
-            }
-        }
-    })
-    .await;
+    wait_for_a_place(&server).await;
     drop(silent);
 }
 
