@@ -72,6 +72,9 @@ struct Options {
     /// Shorter and less exact.
     #[arg(long)]
     quick: bool,
+    /// Leave out what `state` and `events` measure beside, and with it what is promised of both.
+    #[arg(long)]
+    alone: bool,
     /// Print JSON.
     #[arg(long)]
     json: bool,

@@ -124,8 +124,10 @@ impl Table {
                 ("times axum + diesel", find(subjects, spread, Role::Axum), over_axum),
                 ("share of group commit alone", find(subjects, spread, Role::Ceiling), Bound::AtLeast(0.5)),
             ] {
-                let ratio = other.map_or(f64::NAN, |other| ratio(own, other));
-                report.add_bound("state", format!("{}: {what}", subject.name()), (ratio, "x"), bound);
+                if let Some(other) = other {
+                    let ratio = (ratio(own, other), "x");
+                    report.add_bound("state", format!("{}: {what}", subject.name()), ratio, bound);
+                }
             }
             let name = format!("{}: one key to 1,000", subject.name());
             report.add_bound("state", name, (ratio(own_hot, own), "x"), Bound::AtLeast(0.3));

@@ -2,7 +2,7 @@
 
 use std::{
     io::BufReader,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
@@ -11,30 +11,52 @@ use cargo_metadata::Message;
 
 use crate::{
     components,
-    workspace::{Workspace, announce, described},
+    workspace::{Workspace, announce, described, run as run_and_wait},
 };
 
-/// Builds what the benchmarks run on, and runs them.
-pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> anyhow::Result<()> {
-    components::build_plugins(workspace)?;
-    components::build_guests(workspace)?;
-    announce("building the server for release; the first time takes a while");
-    workspace.cargo(["build", "--release", "--package", "backplane", "--features", "bench-native"])?;
-    workspace.cargo(["build", "--release", "--package", "backplane-bench", "--package", "backplane-slow-disk"])?;
+/// The benchmarks, built, with the plugins that they load.
+pub(crate) struct Benchmarks<'a> {
+    workspace: &'a Workspace,
+}
+
+/// Builds what the benchmarks run on, and runs them: on `server`, or else on one that is built first.
+pub(crate) fn run(workspace: &Workspace, server: Option<&Path>, arguments: &[String]) -> anyhow::Result<()> {
+    let server = match server {
+        Some(server) => server.to_owned(),
+        None => {
+            announce("building the server for release; the first time takes a while");
+            workspace.cargo(["build", "--release", "--package", "backplane", "--features", "bench-native"])?;
+            workspace.target.join("release").join("backplane")
+        }
+    };
+    let benchmarks = Benchmarks::build(workspace)?;
     let queue = build_queue(workspace)?;
     announce("running the benchmarks; leave the machine alone meanwhile");
-    let release = workspace.target.join("release");
-    let mut bench = Command::new(release.join("backplane-bench"));
-    bench.arg("--server").arg(release.join("backplane"));
-    bench.arg("--plugins").arg(workspace.target.join("plugins"));
-    bench.arg("--guests").arg(workspace.target.join("guests"));
-    bench.arg("--peers").arg(workspace.root.join("benches").join("peers"));
-    bench.arg("--scratch").arg(workspace.target.join("bench"));
-    bench.arg("--queue").arg(queue);
-    bench.arg("--slow-disk-library").arg(release.join("libslow_disk.so"));
-    let status = bench.args(arguments).status().context("the benchmarks do not start")?;
-    ensure!(status.success(), "{} failed", described(&bench));
-    Ok(())
+    run_and_wait(benchmarks.command(&server).arg("--queue").arg(queue).args(arguments))
+}
+
+impl<'a> Benchmarks<'a> {
+    /// Builds them.
+    pub(crate) fn build(workspace: &'a Workspace) -> anyhow::Result<Self> {
+        components::build_plugins(workspace)?;
+        components::build_guests(workspace)?;
+        workspace.cargo(["build", "--release", "--package", "backplane-bench", "--package", "backplane-slow-disk"])?;
+        Ok(Self { workspace })
+    }
+
+    /// Makes a command that runs them on `server`.
+    pub(crate) fn command(&self, server: &Path) -> Command {
+        let target = &self.workspace.target;
+        let release = target.join("release");
+        let mut bench = Command::new(release.join("backplane-bench"));
+        bench.arg("--server").arg(server);
+        bench.arg("--plugins").arg(target.join("plugins"));
+        bench.arg("--guests").arg(target.join("guests"));
+        bench.arg("--peers").arg(self.workspace.root.join("benches").join("peers"));
+        bench.arg("--scratch").arg(target.join("bench"));
+        bench.arg("--slow-disk-library").arg(release.join("libslow_disk.so"));
+        bench
+    }
 }
 
 /// Builds the benchmark of the events' queue, and returns where cargo put it.

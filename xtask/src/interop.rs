@@ -14,7 +14,7 @@ use anyhow::{Context as _, bail};
 
 use crate::{
     test::build,
-    workspace::{Workspace, announce, run},
+    workspace::{Workspace, announce, run, version_of},
 };
 
 /// Builds what the clients call, and runs them.
@@ -142,11 +142,6 @@ fn folder(workspace: &Workspace, language: &str) -> PathBuf {
 
 fn sources(workspace: &Workspace, language: &str) -> PathBuf {
     workspace.root.join("tests/interop").join(language)
-}
-
-fn version_of(program: &str) -> Option<String> {
-    let output = Command::new(program).arg("--version").stdin(Stdio::null()).output().ok()?;
-    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
 /// Reads the first number of `v20.1.0`.

@@ -9,11 +9,14 @@ mod components;
 mod demo;
 mod interop;
 mod miri;
+mod release;
 mod run;
 mod test;
 mod tidy;
 mod toolchain;
 mod workspace;
+
+use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
@@ -47,8 +50,18 @@ enum Command {
     Plugins,
     /// Builds the fixtures of the tests into `target/guests`.
     Guests,
+    /// Builds the server as it is to be shipped: it serves for some minutes first, and is then compiled for what its time
+    /// went into. Two builds for release, one after the other.
+    Release {
+        /// Compile for a profile that was made before, and make none.
+        #[arg(long, value_name = "FILE")]
+        profile: Option<PathBuf>,
+    },
     /// Builds for release and measures, beside a native route in the same server.
     Bench {
+        /// Measure this server, and build none. `throughput` wants one with the feature `bench-native`.
+        #[arg(long, value_name = "FILE")]
+        server: Option<PathBuf>,
         /// Passed to the benchmarks; `--help` lists what they take.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
@@ -69,7 +82,8 @@ fn main() -> anyhow::Result<()> {
         Command::Interop => interop::build_and_test(&workspace),
         Command::Plugins => components::build_plugins(&workspace),
         Command::Guests => components::build_guests(&workspace),
-        Command::Bench { arguments } => bench::run(&workspace, &arguments),
+        Command::Release { profile } => release::build(&workspace, profile.as_deref()),
+        Command::Bench { server, arguments } => bench::run(&workspace, server.as_deref(), &arguments),
         Command::Miri => miri::check(&workspace),
         Command::Tidy => tidy::check(&workspace.root),
     }

@@ -57,12 +57,15 @@ enum Kind {
 }
 
 impl Subject {
-    /// Starts all that are installed, each in a folder of its own on the measured disk.
+    /// Starts all that are installed and asked for, each in a folder of its own on the measured disk.
     pub(super) fn start_all(options: &Options, disk: &Disk) -> anyhow::Result<Vec<Self>> {
         let mut subjects = vec![
             Self::new(Role::Http, Kind::Backplane(Backplane::start(options, disk, Way::Http)?)),
             Self::new(Role::Handler, Kind::Backplane(Backplane::start(options, disk, Way::Handler)?)),
         ];
+        if options.alone {
+            return Ok(subjects);
+        }
         subjects.extend(Nats::start(disk)?.map(|nats| Self::new(Role::Nats, Kind::Nats(nats))));
         subjects.extend(Redis::start(disk)?.map(|redis| Self::new(Role::Redis, Kind::Redis(redis))));
         subjects.extend(Postgres::start(disk)?.map(|postgres| Self::new(Role::Postgres, Kind::Postgres(postgres))));

@@ -49,18 +49,21 @@ enum Kind {
 }
 
 impl Subject {
-    /// Starts all of them, each in a folder of its own on the measured disk.
+    /// Starts all that are asked for, each in a folder of its own on the measured disk.
     pub(super) fn start_all(options: &Options, disk: &Disk) -> anyhow::Result<Vec<Self>> {
         let mut subjects = vec![
             Self::plugin(options, disk, "plugin, fresh", "[plugin.kv-bench]\ninstance = \"fresh\"\n")?,
             Self::plugin(options, disk, "plugin, reused", "")?,
-            Self::ceiling(tempfile::tempdir_in(disk.folder())?),
-            Self::peer(disk, Role::Axum, "axum + diesel", |database, log| {
-                // Cargo puts the package's programs beside one another.
-                let program = env::current_exe()?.with_file_name("bench-axum-diesel");
-                Program::start(Command::new(program).arg(database), log)
-            })?,
         ];
+        if options.alone {
+            return Ok(subjects);
+        }
+        subjects.push(Self::ceiling(tempfile::tempdir_in(disk.folder())?));
+        subjects.push(Self::peer(disk, Role::Axum, "axum + diesel", |database, log| {
+            // Cargo puts the package's programs beside one another.
+            let program = env::current_exe()?.with_file_name("bench-axum-diesel");
+            Program::start(Command::new(program).arg(database), log)
+        })?);
         if let Some(installed) = fastify::install(&options.peers, disk)? {
             subjects.push(Self::peer(disk, Role::Fastify, "fastify + sqlite", |database, log| {
                 Program::start(Command::new("node").arg(&installed).arg(database), log)
