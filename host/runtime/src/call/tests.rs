@@ -68,9 +68,12 @@ async fn a_response_that_cannot_be_sent_is_not_committed() {
 async fn a_conflict_runs_the_handler_again_on_an_instance_that_never_ran() {
     for mode in [InstanceMode::Fresh, InstanceMode::Reused] {
         let bench = Bench::new(mode, MemoryKeyspace::start(9));
-        let expected_calls = if mode == InstanceMode::Reused { 2 } else { 1 };
-        assert_eq!(body(bench.call(PLAIN).await), (0, 1));
-        assert_eq!(body(bench.call(PLAIN).await), (0, expected_calls));
+        // One whose call took long, since the machine is busy, stays with the thread that ended it: the next is new then.
+        let mut calls = 0;
+        for _ in 0..10 {
+            calls = body(bench.call(PLAIN).await).1.max(calls);
+        }
+        assert_eq!(calls > 1, mode == InstanceMode::Reused, "{mode:?}");
         bench.keyspace.will_answer([CommitError::Conflict]);
         assert_eq!(body(bench.call(ADD).await), (1, 1), "{mode:?}");
         assert_eq!(bench.keyspace.handed_over(), 2);
