@@ -22,7 +22,7 @@ pub(crate) struct Benchmarks<'a> {
 /// Builds what the benchmarks run on, and runs them: on `server`, or else on one that is built first.
 pub(crate) fn run(workspace: &Workspace, server: Option<&Path>, arguments: &[String]) -> anyhow::Result<()> {
     let server = match server {
-        Some(server) => server.to_owned(),
+        Some(server) => server.canonicalize().with_context(|| format!("{} is missing", server.display()))?,
         None => {
             announce("building the server for release; the first time takes a while");
             workspace.cargo(["build", "--release", "--package", "backplane", "--features", "bench-native"])?;

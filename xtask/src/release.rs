@@ -51,8 +51,7 @@ fn train(workspace: &Workspace, host: &str, folder: &Path) -> anyhow::Result<Pat
     }
     announce("letting it serve for some minutes: its figures are those of a server that counts");
     run(benchmarks.command(&server).args(["--quick", "--alone"]).args(TRAINING))?;
-    let counted = counts.is_dir();
-    ensure!(counted, "the server counted nothing; a RUSTFLAGS in the environment would keep it from doing so");
+    ensure!(counts.is_dir(), "the server counted nothing into {}", counts.display());
     let profile = folder.join("backplane.profdata");
     run(Command::new(profdata).arg("merge").arg("--output").arg(&profile).arg(&counts))?;
     announce(&format!("the profile is {}", profile.display()));
@@ -66,6 +65,8 @@ fn compile(workspace: &Workspace, host: &str, folder: &Path, flag: &str) -> anyh
     let flags = format!("target.{host}.rustflags=[{}]", toml::Value::from(flag));
     let mut cargo = workspace.cargo_command();
     cargo.args(["build", "--release", "--package", "backplane", "--target", host, "--config", &flags]);
+    // Flags in the environment would come in place of ours, and nobody would notice that there is no profile.
+    cargo.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
     run(cargo.arg("--target-dir").arg(folder))?;
     Ok(folder.join(host).join("release").join("backplane"))
 }
