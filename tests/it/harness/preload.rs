@@ -25,6 +25,8 @@ pub(crate) struct Preload {
 pub(crate) enum Event {
     /// What has this number was written to a write-ahead log.
     Wal(u32),
+    /// The sync with this number writes the file's times, too.
+    Full(u32),
     /// The sync of a write-ahead log with this number began.
     Begin(u32),
     /// It ended, and well.
@@ -100,6 +102,7 @@ impl Preload {
             let number = number.trim().parse().ok()?;
             match name {
                 "wal" => Some(Event::Wal(number)),
+                "full" => Some(Event::Full(number)),
                 "begin" => Some(Event::Begin(number)),
                 "end" => Some(Event::End(number)),
                 "send" => Some(Event::Send(number)),

@@ -218,6 +218,9 @@ fn sync(call: c_long, file: c_int) -> c_int {
         return fail(libc::EIO) as c_int;
     }
     let number = digits(SYNCS.fetch_add(1, Ordering::Relaxed));
+    if is_wal && call == libc::SYS_fsync {
+        note(Event::Full, number);
+    }
     if is_wal {
         note(Event::Begin, number);
     }

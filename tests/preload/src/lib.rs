@@ -3,8 +3,9 @@
 //! A test starts the server with `LD_PRELOAD` set to this library, and two files:
 //!
 //! - `PRELOAD_JOURNAL` gets a line for each event, in the order of the events: a marker was written to a write-ahead log
-//!   (`wal`), a sync of one began and ended well (`begin`, `end`), a marker is about to be sent to a client (`send`). A
-//!   marker is the text `proof-` and eight digits, which the test puts into what it stores.
+//!   (`wal`), a sync of one began and ended well (`begin`, `end`, and `full` before it if it is one of the file's times,
+//!   too), a marker is about to be sent to a client (`send`). A marker is the text `proof-` and eight digits, which the
+//!   test puts into what it stores.
 //! - `PRELOAD_CONTROL` holds four integers of 64 bits, which the test changes while the server runs: milliseconds that the
 //!   time of day is ahead, whether syncs of write-ahead logs fail, whether writes to files fail, and milliseconds that
 //!   the clock is ahead which only ever goes on. The kernel's own timers do not know of either.
@@ -55,6 +56,8 @@ fn digits(mut number: u64) -> [u8; DIGITS] {
 enum Event {
     /// A marker was written to a write-ahead log.
     Wal,
+    /// The next sync is `fsync`, which writes the file's times, too.
+    Full,
     /// A sync of a write-ahead log begins.
     Begin,
     /// It ended, and well.
@@ -67,6 +70,7 @@ impl Event {
     fn name(self) -> &'static [u8] {
         match self {
             Self::Wal => b"wal",
+            Self::Full => b"full",
             Self::Begin => b"begin",
             Self::End => b"end",
             Self::Send => b"send",
