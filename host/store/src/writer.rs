@@ -162,13 +162,14 @@ impl Core {
     }
 
     /// Does what writes. Where the batch is careful, a failure of the database undoes that alone, and is its outcome; in
-    /// memory nothing must have been done by then.
+    /// memory nothing must have been done by then. `plugin` is whose job it is, where it is one's.
     ///
     /// # Errors
     /// When the batch cannot go on.
     fn attempt<T, E: From<StoreError>>(
         &mut self,
         connection: &mut SqliteConnection,
+        plugin: Option<&str>,
         write: impl FnOnce(&mut SqliteConnection, &mut Self) -> Result<T, Stop<E>>,
     ) -> QueryResult<Result<T, E>> {
         let written = match self.careful {
@@ -179,7 +180,7 @@ impl Core {
             Ok(written) => Ok(Ok(written)),
             Err(Stop::Refused(error)) => Ok(Err(error)),
             Err(Stop::Failed(error)) if self.careful => {
-                tracing::error!(%error, "the database fails under a job; the others of its batch go on without it");
+                tracing::error!(%error, plugin, "the database fails under a job; the others of its batch go on without it");
                 Ok(Err(StoreError::from(error).into()))
             }
             Err(Stop::Failed(error)) => Err(error),

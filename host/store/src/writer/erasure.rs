@@ -30,10 +30,11 @@ impl Erasure {
 
     pub(super) fn run(&mut self, connection: &mut SqliteConnection, core: &mut Core) -> QueryResult<()> {
         self.version = core.ledger.next_version();
-        let deleted = core.attempt(connection, |connection, _| match find_id(connection, &self.plugin)? {
-            Some(plugin_id) => Ok(Some((plugin_id, delete_rows(connection, plugin_id)?))),
-            None => Ok(None),
-        })?;
+        let deleted =
+            core.attempt(connection, Some(&self.plugin), |connection, _| match find_id(connection, &self.plugin)? {
+                Some(plugin_id) => Ok(Some((plugin_id, delete_rows(connection, plugin_id)?))),
+                None => Ok(None),
+            })?;
         self.outcome = Some(match deleted {
             Ok(Some((plugin_id, deleted))) => {
                 note(connection, core, plugin_id, &deleted)?;

@@ -121,7 +121,9 @@ impl Submission {
     }
 
     fn run(&mut self, connection: &mut SqliteConnection, core: &mut Core) -> QueryResult<()> {
-        self.outcome = Some(core.attempt(connection, |connection, core| apply(connection, core, &self.commit))?);
+        let plugin = Some(self.commit.space.plugin());
+        self.outcome =
+            Some(core.attempt(connection, plugin, |connection, core| apply(connection, core, &self.commit))?);
         Ok(())
     }
 
@@ -250,7 +252,7 @@ impl Collection {
     }
 
     fn run(&mut self, connection: &mut SqliteConnection, core: &mut Core) -> QueryResult<()> {
-        let step = core.attempt(connection, |connection, _| Ok(collect(connection, self.now_ms)?))?;
+        let step = core.attempt(connection, None, |connection, _| Ok(collect(connection, self.now_ms)?))?;
         let (mut collected, rows) = match step {
             Ok(step) => step,
             Err(error) => {

@@ -30,7 +30,7 @@ impl Retention {
 
     pub(super) fn run(&mut self, connection: &mut SqliteConnection, core: &mut Core) -> QueryResult<()> {
         let detached =
-            core.attempt(connection, |connection, _| Ok(events::delete_detached(connection, self.now_ms)?))?;
+            core.attempt(connection, None, |connection, _| Ok(events::delete_detached(connection, self.now_ms)?))?;
         self.outcome = Some(match detached {
             Ok(0) => self.collect_events(connection, core)?,
             // The log's turn is the next step's, which may find more to delete.
@@ -47,7 +47,7 @@ impl Retention {
     ) -> QueryResult<Result<CollectedEvents, StoreError>> {
         let (bytes, after) = (core.events.bytes(), core.events.collected_to);
         let step = CollectStep { limits: self.limits, now_ms: self.now_ms, bytes, after };
-        let outcome = match core.attempt(connection, |connection, _| Ok(events::collect(connection, step)?))? {
+        let outcome = match core.attempt(connection, None, |connection, _| Ok(events::collect(connection, step)?))? {
             Ok(outcome) => outcome,
             Err(error) => return Ok(Err(error)),
         };
