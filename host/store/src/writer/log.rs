@@ -27,11 +27,11 @@ use crate::{
 };
 
 /// Of the bound, what the log grows by before it is copied.
-const COPIES: u64 = 256;
+const COPIES: u64 = 1024;
 /// Of the bound, what it grows by before the writer copies what is left.
-const ENDS: u64 = 64;
+const ENDS: u64 = 256;
 /// Of the bound, what may be left for the writer; and a few pages where that is less.
-const LEFT: u64 = 1024;
+const LEFT: u64 = 4096;
 const LEFT_PAGES: u64 = 16;
 /// Of the bound, the length at which the writer stands still for the first time.
 const FIRST: u64 = 16;
