@@ -92,6 +92,7 @@ mod tests {
     #[test]
     fn a_line_names_event_and_number() {
         assert_eq!(&line(Event::Begin, digits(42)), b"begin 00000042\n");
+        assert_eq!(&line(Event::Full, digits(42)), b"full  00000042\n");
         assert_eq!(&line(Event::Wal, digits(1_234_567_890)), b"wal   34567890\n");
         assert_eq!(&line(Event::End, digits(0)), b"end   00000000\n");
         assert_eq!(&line(Event::Send, digits(7)), b"send  00000007\n");
