@@ -218,10 +218,10 @@ fn sync(call: c_long, file: c_int) -> c_int {
         return fail(libc::EIO) as c_int;
     }
     let number = digits(SYNCS.fetch_add(1, Ordering::Relaxed));
-    if is_wal && call == libc::SYS_fsync {
-        note(Event::Full, number);
-    }
     if is_wal {
+        if call == libc::SYS_fsync {
+            note(Event::Full, number);
+        }
         note(Event::Begin, number);
     }
     // SAFETY: both calls take a descriptor and touch no memory.

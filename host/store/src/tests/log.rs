@@ -129,11 +129,11 @@ fn starts_anew_where_nobody_reads_though_the_writer_never_stands_still() {
 
 #[test]
 fn is_copied_beside_the_writer() {
-    let (bound, bytes) = (256 << 20, 300_000);
+    let (bound, bytes) = (64 << 20, 300_000);
     let fixture = Fixture::with(|options| options.log_bytes_max = bound);
     // More than the length at which a copy is asked for, and less than that at which the writer makes one itself.
     let written = write(&fixture, &fixture.space("a"), bytes);
-    assert!(bound / 1024 < written.log_bytes && written.log_bytes < bound / 256, "{written:?}");
+    assert!(bound / 256 < written.log_bytes && written.log_bytes < bound / 64, "{written:?}");
     let mut other = fixture.other_connection();
     let started = Instant::now();
     loop {

@@ -26,12 +26,14 @@ use crate::{
     statement::{CopyLog, LookAtLog, PageSize},
 };
 
-/// Of the bound, what the log grows by before it is copied.
-const COPIES: u64 = 1024;
-/// Of the bound, what it grows by before the writer copies what is left.
-const ENDS: u64 = 256;
-/// Of the bound, what may be left for the writer; and a few pages where that is less.
-const LEFT: u64 = 4096;
+/// Of the bound, what the log grows by before it is copied, a *piece*; whoever commits while a piece goes to the disk waits
+/// for it, so it has no more than [`PIECE_BYTES_MAX`].
+const PIECES: u64 = 256;
+const PIECE_BYTES_MAX: u64 = 1 << 20;
+/// Pieces that it grows by before the writer copies what is left.
+const ENDS: u64 = 4;
+/// Of a piece, what may be left for the writer; and a few pages where that is less.
+const LEFT: u64 = 4;
 const LEFT_PAGES: u64 = 16;
 /// Of the bound, the length at which the writer stands still for the first time.
 const FIRST: u64 = 16;
@@ -124,25 +126,29 @@ impl Log {
             && self.is_little(frames.all.saturating_sub(frames.copied))
             && self.copier.is_idle()
         {
-            self.end_copy_at = bytes + self.bytes_max / ENDS;
+            self.end_copy_at = bytes + ENDS * self.piece_bytes();
             return Frames::copy(connection).map(drop);
         }
         if bytes >= self.copy_at {
-            self.copy_at = bytes + self.bytes_max / COPIES;
+            self.copy_at = bytes + self.piece_bytes();
             self.copier.ask();
         }
         Ok(())
     }
 
     fn note_new(&mut self) {
-        self.copy_at = self.bytes_max / COPIES;
-        self.end_copy_at = self.bytes_max / ENDS;
+        self.copy_at = self.piece_bytes();
+        self.end_copy_at = ENDS * self.piece_bytes();
         self.stand_at = self.bytes_max / FIRST;
         self.end_at = self.bytes_max;
     }
 
     fn is_little(&self, frames: u64) -> bool {
-        frames * self.page_bytes <= (self.bytes_max / LEFT).max(LEFT_PAGES * self.page_bytes)
+        frames * self.page_bytes <= (self.piece_bytes() / LEFT).max(LEFT_PAGES * self.page_bytes)
+    }
+
+    fn piece_bytes(&self) -> u64 {
+        (self.bytes_max / PIECES).min(PIECE_BYTES_MAX)
     }
 
     /// The frames, with their headers and that of the file (<https://sqlite.org/fileformat2.html#walformat>).
