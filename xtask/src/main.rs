@@ -8,6 +8,7 @@ mod bench;
 mod components;
 mod demo;
 mod interop;
+mod layout;
 mod miri;
 mod release;
 mod run;
@@ -50,12 +51,15 @@ enum Command {
     Plugins,
     /// Builds the fixtures of the tests into `target/guests`.
     Guests,
-    /// Builds the server as it is to be shipped: it serves for some minutes first, and is then compiled for what its time
-    /// went into. Two builds for release, one after the other.
+    /// Builds the server as it is to be shipped: it serves for some minutes first, and is then compiled and laid out for
+    /// what its time went into. Two builds for release, one after the other.
     Release {
         /// Compile for a profile that was made before, and make none.
         #[arg(long, value_name = "FILE")]
         profile: Option<PathBuf>,
+        /// Leave the code where the linker puts it, which needs no BOLT.
+        #[arg(long)]
+        no_layout: bool,
     },
     /// Builds for release and measures, beside a native route in the same server.
     Bench {
@@ -82,7 +86,7 @@ fn main() -> anyhow::Result<()> {
         Command::Interop => interop::build_and_test(&workspace),
         Command::Plugins => components::build_plugins(&workspace),
         Command::Guests => components::build_guests(&workspace),
-        Command::Release { profile } => release::build(&workspace, profile.as_deref()),
+        Command::Release { profile, no_layout } => release::build(&workspace, profile.as_deref(), !no_layout),
         Command::Bench { server, arguments } => bench::run(&workspace, server.as_deref(), &arguments),
         Command::Miri => miri::check(&workspace),
         Command::Tidy => tidy::check(&workspace.root),
