@@ -40,6 +40,11 @@ impl Disk {
         &self.folder
     }
 
+    /// Waits until the disk has all that was written so far: what it still writes makes whoever comes next wait.
+    pub(crate) fn settle(&self) {
+        rustix::fs::sync();
+    }
+
     /// Returns how many times per second a block can be appended to a file and be waited for.
     pub(crate) fn fdatasync_per_second(&self) -> anyhow::Result<f64> {
         let duration = Duration::from_millis(if self.quick { 100 } else { 250 });

@@ -30,6 +30,11 @@ use clap::{Parser, ValueEnum};
 
 use self::report::Report;
 
+/// How many clients ask at the same time, in turns, where that makes a difference.
+const CLIENTS: [usize; 4] = [1, 8, 64, 256];
+/// The number for which something is promised.
+const PROMISED_CLIENTS: usize = 64;
+
 /// What the benchmarks run on.
 #[derive(Debug, Parser)]
 struct Options {
@@ -63,6 +68,9 @@ struct Options {
     /// Of `events`, measure only how soon events are handled, published at this rate.
     #[arg(long, value_name = "PER_SECOND", value_parser = clap::value_parser!(u32).range(1..))]
     events_rate: Option<u32>,
+    /// Of `state` and `events`, measure only with the 64 clients for which something is promised.
+    #[arg(long)]
+    promised_only: bool,
     /// Run only these.
     #[arg(value_name = "BENCHMARK")]
     named: Vec<Benchmark>,
@@ -103,6 +111,11 @@ enum Benchmark {
 }
 
 impl Options {
+    /// Returns how many clients ask at the same time, in turns.
+    fn clients(&self) -> &'static [usize] {
+        if self.promised_only { &[PROMISED_CLIENTS] } else { &CLIENTS }
+    }
+
     fn runs(&self, benchmark: Benchmark) -> bool {
         let mut chosen = self.named.iter().chain(&self.only).peekable();
         chosen.peek().is_none() || chosen.any(|chosen| *chosen == benchmark)

@@ -19,16 +19,12 @@ use self::{
     subject::{Role, Subject},
 };
 use crate::{
-    Options,
+    Options, PROMISED_CLIENTS,
     disk::Disk,
     report::{Beside, Bound, Report, median},
     tally::{Figures, Span},
 };
 
-/// How many ask at the same time.
-const CLIENTS: [usize; 4] = [1, 8, 64, 256];
-/// The number for which something is promised.
-const PROMISED_CLIENTS: usize = 64;
 /// A disk that waits less often per second than this is a slow one: there it pays to share each wait.
 const SLOW_DISK: f64 = 2000.0;
 
@@ -36,7 +32,7 @@ const SLOW_DISK: f64 = 2000.0;
 pub(crate) fn run(options: &Options, report: &mut Report) -> anyhow::Result<()> {
     let disk = Disk::at(&options.scratch, options.quick)?;
     let mut subjects = Subject::start_all(options, &disk)?;
-    for clients in CLIENTS {
+    for &clients in options.clients() {
         let table = Table::measure(options, &disk, &mut subjects, clients)?;
         table.print(&subjects, report);
         if clients == PROMISED_CLIENTS {

@@ -7,16 +7,12 @@ use super::{
     subject::{Role, Subject},
 };
 use crate::{
-    Options,
+    Options, PROMISED_CLIENTS,
     disk::Disk,
     report::{Beside, Bound, Report, median},
     tally::{Figures, Span},
 };
 
-/// Publishers at the same time.
-const CLIENTS: [usize; 4] = [1, 8, 64, 256];
-/// The number for which something is promised.
-const PROMISED_CLIENTS: usize = 64;
 /// Events of a request.
 const BATCHES: [usize; 2] = [1, 100];
 
@@ -33,7 +29,7 @@ pub(super) fn run(
 ) -> anyhow::Result<f64> {
     let mut promised = Vec::new();
     for batch in BATCHES {
-        for clients in CLIENTS {
+        for &clients in options.clients() {
             let table = Table::measure(options, disk, subjects, (clients, batch))?;
             table.print(report);
             if clients == PROMISED_CLIENTS {
