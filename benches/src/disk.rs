@@ -41,8 +41,8 @@ impl Disk {
     }
 
     /// Waits until the disk has all that was written so far: what it still writes makes whoever comes next wait.
-    pub(crate) fn settle(&self) {
-        rustix::fs::sync();
+    pub(crate) fn settle(&self) -> anyhow::Result<()> {
+        Ok(rustix::fs::syncfs(File::open(&self.folder)?)?)
     }
 
     /// Returns how many times per second a block can be appended to a file and be waited for.

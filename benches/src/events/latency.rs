@@ -57,7 +57,7 @@ type Shared = Arc<Mutex<Probes>>;
 /// Measures all shares, with fresh instances and with reused ones.
 pub(super) fn run(options: &Options, disk: &Disk, rate: f64, report: &mut Report) -> anyhow::Result<()> {
     for mode in Mode::ALL {
-        disk.settle();
+        disk.settle()?;
         let server = start(options, disk, mode)?;
         for share in SHARES {
             let name = format!("published to handled, {}, at {share} %", mode.name());
@@ -71,7 +71,7 @@ pub(super) fn run(options: &Options, disk: &Disk, rate: f64, report: &mut Report
 /// Measures one rate, with fresh instances and with reused ones.
 pub(super) fn run_at(options: &Options, disk: &Disk, rate: u32, report: &mut Report) -> anyhow::Result<()> {
     for mode in Mode::ALL {
-        disk.settle();
+        disk.settle()?;
         let server = start(options, disk, mode)?;
         let name = format!("published to handled, {}, at {rate}/s", mode.name());
         measure(options, &server, f64::from(rate))?.add_to(report, &name, None);
