@@ -1,7 +1,13 @@
 //! The command line, as operators and authors use it.
 
-use std::{fs, path::Path, process::Output};
+use std::{
+    fs,
+    path::Path,
+    process::{Output, Stdio},
+    thread,
+};
 
+use rustix::process::{Pid, WaitId, WaitIdOptions, getpriority_process, setpriority_process, waitid};
 use serde_json::Value;
 
 use crate::harness::{backplane, component, with_manifest};
@@ -133,4 +139,23 @@ fn new_leaves_a_folder_that_holds_something_alone() {
     let output = run(folder.path(), &["new", "mine"]);
     assert_eq!(output.status.code(), Some(1), "{}", text(&output));
     assert_eq!(fs::read_dir(folder.path().join("mine")).expect("a folder").count(), 1);
+}
+
+/// The server starts it from a thread of low priority, from which it must not go down further.
+#[test]
+fn the_compiler_runs_at_the_same_low_priority_whoever_starts_it() {
+    let from_thread_of_low_priority = || {
+        setpriority_process(None, 10).expect("a thread can lower its priority");
+        let mut compiler = backplane();
+        compiler.args(["compile-component", "1000000000", "10"]).stdin(Stdio::null()).stderr(Stdio::null());
+        let mut compiler = compiler.spawn().expect("the program starts");
+        let id = Pid::from_child(&compiler);
+        // What has ended is there until it is waited for.
+        waitid(WaitId::Pid(id), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT).expect("it is a child of the test");
+        let priority = getpriority_process(Some(id)).expect("each process has one");
+        let status = compiler.wait().expect("it is a child of the test");
+        assert!(!status.success(), "nothing is no component");
+        priority
+    };
+    assert_eq!(thread::spawn(from_thread_of_low_priority).join().expect("the thread ends"), 10);
 }

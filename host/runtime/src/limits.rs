@@ -45,7 +45,7 @@ pub struct HostLimits {
     pub log_lines_per_second: u32,
     /// Lines that one plugin may log at once after it was quiet.
     pub log_lines_burst: u32,
-    /// Wall time of one compilation; its CPU time has the same bound.
+    /// CPU time of one compilation, which may take four times as long by the clock.
     pub compile_timeout: Duration,
     /// Address space of one compilation.
     pub compile_memory_bytes_max: u64,

@@ -53,7 +53,7 @@ pub struct LimitsConfig {
     pub log_lines_per_second: u32,
     /// Log lines of one plugin at once. Default 1,000.
     pub log_lines_burst: u32,
-    /// Wall time of compiling one plugin. Default 60 s.
+    /// CPU time of compiling one plugin, which may take four times as long by the clock. Default 60 s.
     pub compile_timeout: Duration,
     /// Memory of compiling one plugin. Default 2 GiB.
     pub compile_memory_bytes_max: usize,
