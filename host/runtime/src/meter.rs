@@ -2,8 +2,9 @@
 //!
 //! A guest yields at every tick (see `ticker`), so a poll is short and the time spent in polls is the CPU time
 //! of the guest and of the host functions that it called, without what it waited for. While a call is short, the
-//! time of a poll is read off the clock, which costs next to nothing. A long call runs where the processor is often
-//! taken away from it, so its polls are timed by the thread's own CPU clock: it pays for what it used.
+//! time of a poll is read off the clock, which costs next to nothing, and counts for no more than makes the call a long
+//! one: the processor may have been away meanwhile. From then on polls are timed by the thread's own CPU clock: a call
+//! pays for what it used.
 
 use std::{
     cell::Cell,
@@ -91,7 +92,7 @@ impl Stopwatch {
 
     fn elapsed(self) -> Duration {
         match self {
-            Self::Clock(started) => started.elapsed(),
+            Self::Clock(started) => started.elapsed().min(SHORT),
             Self::Thread(started) => thread_cpu_time().saturating_sub(started),
         }
     }
@@ -162,6 +163,18 @@ mod tests {
         std::thread::sleep(Duration::from_millis(20));
         compute(Duration::from_millis(1));
         assert!((Duration::from_millis(1)..Duration::from_millis(15)).contains(&stopwatch.elapsed()));
+    }
+
+    #[tokio::test]
+    async fn no_call_pays_its_budget_for_one_time_without_the_processor() {
+        let waiting = async {
+            std::thread::sleep(Duration::from_millis(50));
+            tokio::task::yield_now().await;
+            7
+        };
+        let ended = Metered::new(waiting, budget(Duration::from_secs(60), Duration::from_millis(20))).await;
+        assert_eq!(ended.result, Ok(7));
+        assert!((SHORT..Duration::from_millis(20)).contains(&ended.spent), "{:?}", ended.spent);
     }
 
     #[tokio::test(start_paused = true)]
