@@ -4,7 +4,8 @@
 //! cleared it. Everything here is lock-free; two callers never meet in one instance.
 //!
 //! Each thread has a place of its own for the instance that it put away last, whose memory is still in its
-//! processor's cache. What does not fit there stands in a common queue. An instance keeps its [`Seat`] while it is out
+//! processor's cache. What does not fit there stands in a common queue. Who finds neither takes what another thread put
+//! away: a new one would cost more, and stay beside it. An instance keeps its [`Seat`] while it is out
 //! for a call, so that taking it and putting it back is one exchange of a pointer each.
 
 use std::sync::{
@@ -55,7 +56,8 @@ impl Pool {
     }
 
     pub(crate) fn take(&self) -> Option<Box<Instance>> {
-        self.own_place().and_then(AtomicCell::take).or_else(|| self.common.pop())
+        let own = self.own_place().and_then(|place| place.take());
+        own.or_else(|| self.common.pop()).or_else(|| self.own.iter().find_map(|place| place.take()))
     }
 
     /// Returns whether another instance would be kept.
