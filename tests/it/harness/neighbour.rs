@@ -23,8 +23,7 @@ pub(crate) fn check_attack(guest: &str, attacks: &[(&str, u16, &str)]) {
                 }
             });
         });
-        let view = server.get(&format!("/api/plugins/{guest}")).json();
-        assert_eq!(view["in_flight"], 0, "{view}");
+        server.wait_until_idle(guest);
     }
     server.check_health();
 }

@@ -309,6 +309,14 @@ impl Server {
         assert_eq!(crash, None, "the host itself panicked");
     }
 
+    /// Returns what is shown of a plugin as soon as no call of it is in flight: a call is until its instance is given back,
+    /// which is after its answer has left.
+    #[track_caller]
+    pub(crate) fn wait_until_idle(&self, plugin: &str) -> Value {
+        let path = format!("/api/plugins/{plugin}");
+        wait_for("a plugin without calls", || Some(self.get(&path).json()).filter(|view| view["in_flight"] == 0))
+    }
+
     /// Tells the server to stop.
     pub(crate) fn terminate(&self) {
         let id = Pid::from_child(&self.process);
