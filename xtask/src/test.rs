@@ -1,5 +1,7 @@
 //! `cargo xtask test`: everything, from nothing.
 
+use std::ffi::OsStr;
+
 use crate::{
     components, interop, miri, tidy,
     workspace::{Workspace, announce, run},
@@ -13,19 +15,26 @@ pub(crate) fn test(workspace: &Workspace, arguments: &[String]) -> anyhow::Resul
     tidy::check(&workspace.root)?;
     build(workspace)?;
     announce("running the tests");
+    if !arguments.is_empty() {
+        // Who asks for some tests by their names does not ask for what follows.
+        return run_tests(workspace, arguments);
+    }
+    // What fails is told about after all other tests of a program. The black-box tests are almost the last, so that it
+    // stands where a long output is looked at.
+    let documentation = run_tests(workspace, &["--doc"]);
+    run_tests(workspace, &["--tests"]).and(documentation)?;
+    interop::test(workspace)?;
+    miri::test(workspace)
+}
+
+fn run_tests(workspace: &Workspace, arguments: &[impl AsRef<OsStr>]) -> anyhow::Result<()> {
     let mut command = workspace.cargo_command();
     command
         .args(["test", "--no-fail-fast"])
         .args(SELECTION)
         .args(arguments)
         .env("RUST_TEST_THREADS", threads().to_string());
-    run(&mut command)?;
-    // Who asks for some tests by their names does not ask for these.
-    if !arguments.is_empty() {
-        return Ok(());
-    }
-    interop::test(workspace)?;
-    miri::test(workspace)
+    run(&mut command)
 }
 
 /// Builds what is tested, and what it starts.
