@@ -114,13 +114,12 @@ fn the_token_is_good_for_a_quarter_of_an_hour() {
     let clock = Preload::new();
     let server = Setup::new().without_administrator().preload(&clock).start();
     let token = token_of(&server);
-    clock.set_uptime_ahead(Duration::from_secs(895));
+    clock.set_uptime_ahead(&server, Duration::from_secs(895));
     set_up(&server, &token, "").check_problem(400, "invalid_request");
-    clock.set_uptime_ahead(Duration::from_secs(901));
+    clock.set_uptime_ahead(&server, Duration::from_secs(901));
     let late = set_up(&server, &token, "ada");
     assert!(matches!(late.status, 401 | 410), "{} {}", late.status, late.text());
     // A start brings a new one.
-    clock.set_uptime_ahead(Duration::ZERO);
     let server = server.stop().start();
     let other = token_of(&server);
     assert_ne!(token, other);

@@ -270,7 +270,7 @@ fn a_delay_ends_and_nobody_is_locked_out_for_good() {
         let wait = wait.expect("seconds to wait");
         assert!((1..=900).contains(&wait), "{wait}");
         waited += Duration::from_secs(wait + 1);
-        clock.set_uptime_ahead(waited);
+        clock.set_uptime_ahead(&server, waited);
     }
     assert_eq!(server.try_sign_in("ada", PASSWORD).status, 200);
     // Then it is forgotten.

@@ -61,17 +61,18 @@ impl Preload {
     }
 
     /// Puts the clock by which the server measures how long something takes ahead of the real one. Threads that wait
-    /// with a time limit wait for longer then.
-    pub(crate) fn set_uptime_ahead(&self, ahead: Duration) {
+    /// with a time limit wait for longer then. Waits until the server answers: connections that were idle are too old.
+    #[track_caller]
+    pub(crate) fn set_uptime_ahead(&self, server: &Server, ahead: Duration) {
         self.order(3, i64::try_from(ahead.as_millis()).expect("a test jumps less far"));
+        wait_until("an answer", || server.try_get("/healthz").is_some());
     }
 
-    /// Puts both clocks ahead, and waits until the server answers by them: connections that were idle are too old then.
+    /// Puts both clocks ahead, and waits until the server answers by them.
     #[track_caller]
     pub(crate) fn pass(&self, server: &Server, ahead: Duration) {
         self.set_clock_ahead(ahead);
-        self.set_uptime_ahead(ahead);
-        wait_until("an answer", || server.try_get("/healthz").is_some());
+        self.set_uptime_ahead(server, ahead);
     }
 
     /// Lets syncs of write-ahead logs fail, or not any more.
