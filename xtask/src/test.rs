@@ -19,10 +19,10 @@ pub(crate) fn test(workspace: &Workspace, arguments: &[String]) -> anyhow::Resul
         // Who asks for some tests by their names does not ask for what follows.
         return run_tests(workspace, arguments);
     }
-    // What fails is told about after all other tests of a program. The black-box tests are almost the last, so that it
-    // stands where a long output is looked at.
-    let documentation = run_tests(workspace, &["--doc"]);
-    run_tests(workspace, &["--tests"]).and(documentation)?;
+    // The black-box tests are the last: what fails is told about at the end of a program's tests, and stands where a long
+    // output is looked at.
+    let kinds: [&[&str]; 3] = [&["--doc"], &["--lib", "--bins"], &["--test", "*"]];
+    kinds.map(|kind| run_tests(workspace, kind)).into_iter().collect::<anyhow::Result<()>>()?;
     interop::test(workspace)?;
     miri::test(workspace)
 }
