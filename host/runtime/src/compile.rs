@@ -16,16 +16,13 @@ use std::{
 use rustix::process::{Resource, Rlimit};
 use tokio::{io::AsyncReadExt as _, io::AsyncWriteExt as _, process::Command, sync::Semaphore};
 
-use crate::{engine, limits::HostLimits};
+use crate::{engine, lane::NICE, limits::HostLimits};
 
 /// Compiled code longer than this is refused.
 const CODE_BYTES_MAX: u64 = 1 << 30;
 
 /// How long a compilation may take by the clock, in its processor time: on a busy machine it waits.
 const WALL_TIMES: u32 = 4;
-
-/// `nice` value of the child (setpriority(2)): about a tenth of a normal process's weight.
-const NICE: i32 = 10;
 
 /// What the child says when it fails is cut at this length.
 const COMPLAINT_BYTES_MAX: u64 = 4 << 10;
@@ -52,7 +49,7 @@ pub enum CompileError {
     #[error(
         "compiling took more than {} s of processor time, {} s by the clock, or {memory_bytes_max} bytes of memory",
         timeout.as_secs(),
-        (*timeout * WALL_TIMES).as_secs()
+        timeout.saturating_mul(WALL_TIMES).as_secs()
     )]
     OverLimit {
         /// Bound of CPU time.
@@ -87,7 +84,7 @@ impl Compiler {
     /// Dropping the future ends the child.
     pub(crate) async fn compile(&self, component: &[u8]) -> Result<Vec<u8>, CompileError> {
         let _turn = self.turns.acquire().await;
-        match tokio::time::timeout(self.timeout * WALL_TIMES, self.run_child(component)).await {
+        match tokio::time::timeout(self.timeout.saturating_mul(WALL_TIMES), self.run_child(component)).await {
             Ok(result) => result,
             Err(_) => Err(self.over_limit()),
         }

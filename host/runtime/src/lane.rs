@@ -16,8 +16,8 @@ use tokio::{runtime, task::JoinHandle};
 
 use crate::meter::{Measured, Metered, Overrun, SHORT};
 
-/// `nice` value of the threads for long calls (setpriority(2)): about a tenth of a normal thread's weight.
-const NICE: i32 = 10;
+/// `nice` value of what may wait, long calls and compilers (setpriority(2)): about a tenth of a normal thread's weight.
+pub(crate) const NICE: i32 = 10;
 
 /// The threads for long calls, and for the work of loading plugins.
 #[derive(Debug)]

@@ -5,8 +5,8 @@
 //!
 //! Each thread has a place of its own for the instance that it put away last, whose memory is still in its
 //! processor's cache. What does not fit there stands in a common queue. Who finds neither takes what another thread put
-//! away: a new one would cost more, and stay beside it. An instance keeps its [`Seat`] while it is out
-//! for a call, so that taking it and putting it back is one exchange of a pointer each.
+//! away: a new one would cost more, and stay beside it. An instance keeps its [`Seat`] while it is out for a call, so
+//! that taking it and putting it back is one exchange of a pointer each.
 
 use std::sync::{
     Arc,
