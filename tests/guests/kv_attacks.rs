@@ -69,6 +69,14 @@ mod kv_attacks {
         Ok(NoContent)
     }
 
+    /// Writes so many keys, each with a value of so many bytes, holds them for a while, and then wants none of it.
+    #[post("/hold/{keys}/{bytes}/{millis}", public)]
+    fn hold(Path((keys, bytes, millis)): Path<(u32, usize, u64)>) -> Result<NoContent> {
+        fill(Path(("held".to_owned(), keys, bytes)))?;
+        thread::sleep(Duration::from_millis(millis));
+        Err(Problem::conflict("it was held for nothing"))
+    }
+
     /// Tries to write so many keys, whatever it is told, and answers how many were taken.
     #[post("/insist/{prefix}/{keys}", public)]
     fn insist(Path((prefix, keys)): Path<(String, u32)>) -> Json<usize> {

@@ -1,10 +1,13 @@
 //! A plugin that asks more of its state than it may have: it is told so, and nobody else notices.
 
-use std::thread;
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+};
 
 use serde_json::json;
 
-use crate::harness::{Server, Setup, beside_a_neighbour};
+use crate::harness::{Server, Setup, beside_a_neighbour, wait_until};
 
 fn start() -> Server {
     Server::start(&["kv-attacks", "hello"])
@@ -30,6 +33,48 @@ fn kv_attacks_without_end_are_stopped_at_the_cpu_budget() {
         });
     }
     check_rows(&server, 0);
+    server.check_health();
+}
+
+#[test]
+fn kv_attacks_that_hold_all_memory_for_what_is_written_leave_the_others_theirs() {
+    let (server, is_over) = (Server::start(&["kv-attacks", "script"]), AtomicBool::new(false));
+    let attack = || {
+        for _ in 0..10 {
+            if is_over.load(Ordering::Relaxed) {
+                return;
+            }
+            let answer = server.send("POST", "/kv-attacks/hold/4/1040000/8000");
+            let code = answer.json()["code"].as_str().map(str::to_owned);
+            let may = [(409, "conflict"), (503, "state_unavailable")];
+            assert!(may.contains(&(answer.status, code.as_deref().unwrap_or_default())), "{} {code:?}", answer.status);
+        }
+    };
+    thread::scope(|scope| {
+        // Half of 256 MiB is what one plugin has: thirty of these.
+        (0..40).for_each(|_| drop(scope.spawn(attack)));
+        wait_until("the attack to be refused", || {
+            let refused = server.send("POST", "/kv-attacks/fill/one/4/1040000");
+            refused.status == 503 && refused.json()["code"] == "state_unavailable"
+        });
+        assert_eq!(server.script(&json!([{"set": ["key", "1"]}, {"get": "key"}])).json(), json!([null, "1"]));
+        is_over.store(true, Ordering::Relaxed);
+    });
+    assert_eq!(server.send("POST", "/kv-attacks/fill/one/3/1040000").status, 204);
+    server.check_health();
+}
+
+#[test]
+fn kv_attacks_that_hold_all_readers_are_not_told_that_they_ran_out_of_time() {
+    let config = "[state]\nreaders = 2\n[plugin.kv-attacks]\ntimeout = \"2s\"\n";
+    let server = Setup::new().plugins(&["kv-attacks", "hello"]).config(config).start();
+    thread::scope(|scope| {
+        let first = scope.spawn(|| server.get("/kv-attacks/slow-count/nothing/1800"));
+        server.wait_for_log("read nothing");
+        server.get("/kv-attacks/count/nothing").check_problem(503, "state_unavailable");
+        assert_eq!(first.join().expect("no panic").json(), json!([0, 0, 0]));
+    });
+    assert_eq!(server.get("/kv-attacks/count/nothing").json(), 0);
     server.check_health();
 }
 

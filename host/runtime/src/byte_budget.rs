@@ -10,6 +10,8 @@ use std::sync::{
 pub(crate) struct ByteBudget {
     used: AtomicUsize,
     max: usize,
+    /// What this is a part of.
+    whole: Option<Arc<ByteBudget>>,
 }
 
 /// What one holder has taken; given back when it is dropped.
@@ -24,17 +26,32 @@ const STEP: usize = 16 << 10;
 
 impl ByteBudget {
     pub(crate) fn new(max: usize) -> Arc<Self> {
-        Arc::new(Self { used: AtomicUsize::new(0), max })
+        Arc::new(Self { used: AtomicUsize::new(0), max, whole: None })
+    }
+
+    /// Makes a budget whose bytes are taken from `whole` too.
+    pub(crate) fn part_of(whole: &Arc<Self>, max: usize) -> Arc<Self> {
+        Arc::new(Self { used: AtomicUsize::new(0), max, whole: Some(Arc::clone(whole)) })
     }
 
     pub(crate) fn try_take(&self, bytes: usize) -> bool {
         let grown = |used: usize| used.checked_add(bytes).filter(|sum| *sum <= self.max);
-        self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, grown).is_ok()
+        if self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, grown).is_err() {
+            return false;
+        }
+        let is_left = self.whole.as_ref().is_none_or(|whole| whole.try_take(bytes));
+        if !is_left {
+            self.used.fetch_sub(bytes, Ordering::Relaxed);
+        }
+        is_left
     }
 
     /// Gives back what was taken.
     pub(crate) fn give_back(&self, bytes: usize) {
         self.used.fetch_sub(bytes, Ordering::Relaxed);
+        if let Some(whole) = &self.whole {
+            whole.give_back(bytes);
+        }
     }
 
     #[cfg(test)]
@@ -83,5 +100,17 @@ mod tests {
         assert!(first.cover(STEP + 1));
         drop(first);
         assert_eq!(budget.used(), 0);
+    }
+
+    #[test]
+    fn a_part_has_its_own_bound_and_takes_from_the_whole() {
+        let whole = ByteBudget::new(10);
+        let (one, other) = (ByteBudget::part_of(&whole, 6), ByteBudget::part_of(&whole, 6));
+        assert!(!one.try_take(7) && one.try_take(6));
+        assert!(!other.try_take(5) && other.try_take(4));
+        assert_eq!((one.used(), other.used(), whole.used()), (6, 4, 10));
+        one.give_back(6);
+        assert!(other.try_take(2));
+        assert_eq!((one.used(), other.used(), whole.used()), (0, 6, 6));
     }
 }

@@ -23,7 +23,7 @@ pub struct HostLimits {
     pub idle_timeout: Duration,
     /// Linear memory of all instances together.
     pub memory_total_bytes_max: usize,
-    /// What the transactions of all calls hold in memory until they are committed, keys and values.
+    /// What the transactions of all calls hold in memory until they are decided. Those of one plugin hold half of it.
     pub transactions_bytes_max: usize,
     /// The most that `PluginLimits::memory_bytes_max` can be.
     pub memory_bytes_ceiling: usize,

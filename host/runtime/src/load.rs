@@ -11,6 +11,7 @@ use wasmtime::component::Component;
 
 use crate::{
     bindings::exports::backplane::plugin::{event_handler, grpc_handler, http_handler, lifecycle, schedule_handler},
+    byte_budget::ByteBudget,
     cache::CodeCache,
     capability,
     compile::{CompileCommand, CompileError, Compiler},
@@ -247,7 +248,7 @@ impl Loader {
             settings: values,
             publishes: manifest.publishes.clone(),
             log_budget: LogBudget::new(limits.log_lines_per_second, limits.log_lines_burst),
-            transactions: Arc::clone(&self.host.transactions),
+            transactions: ByteBudget::part_of(&self.host.transactions, limits.transactions_bytes_max / 2),
         });
         let limits = PluginLimits::resolve(limits, &manifest, &settings.limits);
         let lifecycle = lifecycle::GuestIndices::new(&pre).ok();

@@ -30,7 +30,7 @@ pub(crate) struct PluginEnv {
     /// Topics that it may publish to.
     pub(crate) publishes: Vec<TopicPattern>,
     pub(crate) log_budget: LogBudget,
-    /// What the transactions of all plugins hold in memory.
+    /// What its transactions hold in memory: a part of what those of all plugins may.
     pub(crate) transactions: Arc<ByteBudget>,
 }
 

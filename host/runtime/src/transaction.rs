@@ -26,6 +26,8 @@ mod writes;
 
 use std::sync::Arc;
 
+use tokio::time::{Instant, timeout};
+
 pub(crate) use self::listing::{Listing, Page};
 use self::{
     base::Base,
@@ -85,6 +87,26 @@ impl From<Error> for Stop {
     }
 }
 
+/// Something more would be more than one transaction may hold.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct TooLarge;
+
+impl From<TooLarge> for Error {
+    fn from(TooLarge: TooLarge) -> Self {
+        Self::TransactionTooLarge
+    }
+}
+
+/// Others were not done in time.
+#[derive(Debug, thiserror::Error)]
+#[error("other calls use the database, and were not done in time")]
+struct NotInTime;
+
+/// All that there is memory for is held by transactions that run.
+#[derive(Debug, thiserror::Error)]
+#[error("the transactions that run hold all memory that there is for them")]
+struct NoMemory;
+
 /// A transaction whose handler runs.
 pub(crate) struct Draft {
     may_write: bool,
@@ -100,6 +122,10 @@ pub(crate) struct Draft {
     charge: Charge,
     failure: Option<StateUnavailable>,
     must_restart: bool,
+    /// Whether something was refused since the last mark because of all that the transaction holds.
+    lacked_room: bool,
+    /// When the handler that runs must be done; `None` is never.
+    deadline: Option<Instant>,
 }
 
 /// A transaction whose handler has returned.
@@ -112,16 +138,19 @@ pub(crate) struct Finished {
 }
 
 impl Draft {
-    /// Returns the transaction in `place`, which starts at its first use; `None` when there is none in `scope`.
+    /// Returns the transaction in `place`, which starts at its first use, for a handler that must be done at `deadline`;
+    /// `None` when there is none in `scope`.
     pub(crate) fn in_place<'a>(
         place: &'a mut Option<Box<Self>>,
         scope: &Scope,
         budget: &Arc<ByteBudget>,
+        deadline: Instant,
     ) -> Option<&'a mut Self> {
-        let draft = match place.take() {
+        let mut draft = match place.take() {
             Some(draft) => draft,
             None => Box::new(Self::start(scope, budget)?),
         };
+        draft.deadline = Some(deadline);
         Some(place.insert(draft))
     }
 
@@ -144,6 +173,8 @@ impl Draft {
             charge: Charge::new(Arc::clone(budget)),
             failure: None,
             must_restart: false,
+            lacked_room: false,
+            deadline: None,
         })
     }
 
@@ -231,12 +262,19 @@ impl Draft {
     pub(crate) fn mark(&mut self) {
         self.writes.mark();
         self.outbox.mark();
+        self.lacked_room = false;
     }
 
     /// Takes back what was written and published since the last mark, everything without one.
     pub(crate) fn undo(&mut self) {
         self.writes.undo();
         self.outbox.undo();
+    }
+
+    /// Returns whether the handler that runs was refused something because of all that the transaction holds, what those
+    /// before it did included.
+    pub(crate) fn lacked_room(&self) -> bool {
+        self.lacked_room
     }
 
     /// Gives the snapshot back: the handler has returned.
@@ -305,7 +343,7 @@ impl Draft {
             None => {
                 // Before the snapshot is opened: what ends in between is then seen twice, and not missed.
                 let pending = self.turns.as_ref().map(|turns| turns.pending()).unwrap_or_default();
-                let opened = keyspace.snapshot().await.map_err(Stop::Failed);
+                let opened = in_time(self.deadline, keyspace.snapshot()).await.flatten().map_err(Stop::Failed);
                 let mut snapshot = self.noted(opened)?;
                 self.opened = Some((snapshot.sequence(), snapshot.now_ms()));
                 if let Some(recent) = self.recent.take() {
@@ -329,8 +367,9 @@ impl Draft {
             return Err(Stop::Restart);
         }
         self.base = None;
-        if let Some(turns) = &self.turns {
-            turns.settled().await;
+        if let Some(turns) = self.turns.clone() {
+            let settled = in_time(self.deadline, turns.settled()).await.map_err(Stop::Failed);
+            self.noted(settled)?;
         }
         self.open(keyspace).await.map(drop)
     }
@@ -344,7 +383,8 @@ impl Draft {
         };
         let (value, seen) = self.find(bucket, key.as_bytes())?;
         if self.may_write {
-            self.reads.add_key(bucket, key.into_bytes(), seen)?;
+            let added = self.reads.add_key(bucket, key.into_bytes(), seen);
+            self.within_bounds(added).map_err(Error::from)?;
             self.cover_reads()?;
         }
         Ok(match by {
@@ -368,10 +408,11 @@ impl Draft {
         if self.may_write {
             let bucket = listing.bucket.as_str().into();
             let read = RangeRead { bucket, range: listed.range, count: listed.count, newest: listed.newest };
-            self.reads.add_range(read)?;
+            let added = self.reads.add_range(read);
+            self.within_bounds(added).map_err(Error::from)?;
             self.cover_reads()?;
         }
-        Ok(listed.page)
+        Ok(listed.page?)
     }
 
     fn check_write(&self, bucket: &str, key: &str) -> Result<(), Error> {
@@ -390,7 +431,8 @@ impl Draft {
     }
 
     fn put(&mut self, bucket: &str, key: String, change: Change) -> Result<(), Error> {
-        let size = self.writes.size_with(bucket, key.as_bytes(), &change)?;
+        let size = self.writes.size_with(bucket, key.as_bytes(), &change);
+        let size = self.within_bounds(size)?;
         self.cover(size)?;
         self.writes.put(bucket, key.into_bytes(), change, size);
         Ok(())
@@ -403,7 +445,24 @@ impl Draft {
     /// Charges the memory of everything that is remembered, with writes of this size.
     fn cover(&mut self, writes: writes::Size) -> Result<(), Error> {
         let memory = self.memory(writes, self.outbox.count(), self.outbox.bytes());
-        if self.charge.cover(memory) { Ok(()) } else { Err(Error::TransactionTooLarge) }
+        if self.has_memory(memory) { Ok(()) } else { Err(Error::Unavailable) }
+    }
+
+    /// Takes memory for everything. Where there is none left, the transaction comes to nothing: others hold it, and it
+    /// may be there in a moment.
+    fn has_memory(&mut self, bytes: usize) -> bool {
+        let is_there = self.charge.cover(bytes);
+        if !is_there {
+            self.base = None;
+            self.failure = Some(StateUnavailable(Box::new(NoMemory)));
+        }
+        is_there
+    }
+
+    /// Notes where something is refused because of all that the transaction holds.
+    fn within_bounds<T>(&mut self, checked: Result<T, TooLarge>) -> Result<T, TooLarge> {
+        self.lacked_room |= checked.is_err();
+        checked
     }
 
     /// Returns about the memory of everything, with writes of this size and so many events of so many bytes.
@@ -423,4 +482,12 @@ impl Draft {
             other => other,
         }
     }
+}
+
+/// Waits for others, for half of the time that is left until `deadline`: so the handler can be told that it was in vain,
+/// and it is not the handler that ran out of time.
+async fn in_time<T>(deadline: Option<Instant>, wait: impl Future<Output = T>) -> Result<T, StateUnavailable> {
+    let Some(deadline) = deadline else { return Ok(wait.await) };
+    let patience = deadline.saturating_duration_since(Instant::now()) / 2;
+    timeout(patience, wait).await.map_err(|_| StateUnavailable(Box::new(NotInTime)))
 }

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::{
     Generation,
-    handling::{Entry, Handling},
+    handling::{Ended, Entry, Handling},
 };
 use crate::{
     admission::Admission,
@@ -60,8 +60,10 @@ impl Work for Delivery {
         let (mut count, mut failure) = (0, None);
         for event in self.events.iter().take(self.tried_max) {
             match handling.handle(Entry::Event(Arc::clone(event))).await {
-                Ok(Ok(())) => count += 1,
-                Ok(Err(failed)) => failure = Some(failed),
+                Ok(Ended::Done) => count += 1,
+                Ok(Ended::Failed(failed)) => failure = Some(failed),
+                // It is the first of another delivery, and has all the room.
+                Ok(Ended::NoRoom) => break,
                 Err(error) => return handling.end(Err(error)),
             }
             if failure.is_some() || handling.is_void() || run_began.elapsed() >= long {

@@ -22,6 +22,16 @@ use crate::{
     transaction::{Draft, Scope},
 };
 
+/// How a handler ended.
+pub(super) enum Ended {
+    /// What it wrote is part of the transaction.
+    Done,
+    /// What it wrote is taken back.
+    Failed(EventFailure),
+    /// Those before it left it too little of what one transaction may hold. It is as if it had not begun.
+    NoRoom,
+}
+
 /// What a handler is called with.
 pub(super) enum Entry {
     /// An event.
@@ -42,6 +52,8 @@ pub(super) struct Handling {
     draft: Option<Box<Draft>>,
     /// Whether the first instance may be one that ran before.
     is_first: bool,
+    /// Whether something in the transaction is another handler's than that which runs.
+    is_shared: bool,
     /// CPU time since other tasks had a chance.
     spent: Duration,
 }
@@ -69,14 +81,15 @@ struct Stepped {
 impl Handling {
     pub(super) fn new(start: Start) -> Self {
         let Start { generation, admission, context, scope, is_first } = start;
-        Self { generation, used: None, admission, context, scope, draft: None, is_first, spent: Duration::ZERO }
+        let (used, draft, spent) = (None, None, Duration::ZERO);
+        Self { generation, used, admission, context, scope, draft, is_first, is_shared: false, spent }
     }
 
     /// Runs one handler. A failure is its own; with it, the transaction is as it was before.
     ///
     /// # Errors
     /// When the handler could not be run, for a reason that is not the plugin's. Then the transaction comes to nothing.
-    pub(super) async fn handle(&mut self, entry: Entry) -> Result<Result<(), EventFailure>, InvokeError> {
+    pub(super) async fn handle(&mut self, entry: Entry) -> Result<Ended, InvokeError> {
         if self.spent >= SHORT {
             tokio::task::yield_now().await;
             self.spent = Duration::ZERO;
@@ -91,16 +104,21 @@ impl Handling {
         (self.used, self.draft) = (instance, draft);
         self.spent += spent;
         // A handler that was ended so that it starts anew is not at fault.
-        let is_fault = !self.is_void() && result.as_ref().is_err_and(InvokeError::is_fault);
+        let had_room = !(self.is_shared && self.draft.as_ref().is_some_and(|draft| draft.lacked_room()));
+        let is_fault = had_room && !self.is_void() && result.as_ref().is_err_and(InvokeError::is_fault);
         self.generation.note_call(place, is_fault, spent);
-        let result = match result {
-            Ok(result) => result,
-            Err(error) => Err(EventFailure::of_end(&error).ok_or(error)?),
+        let ended = match result {
+            _ if !had_room => Ended::NoRoom,
+            Ok(Ok(())) => Ended::Done,
+            Ok(Err(failure)) => Ended::Failed(failure),
+            Err(error) => Ended::Failed(EventFailure::of_end(&error).ok_or(error)?),
         };
-        if let (Err(_), Some(draft)) = (&result, &mut self.draft) {
-            draft.undo();
+        match (&ended, &mut self.draft) {
+            (Ended::Done, _) => self.is_shared = true,
+            (Ended::Failed(_) | Ended::NoRoom, Some(draft)) => draft.undo(),
+            (Ended::Failed(_) | Ended::NoRoom, None) => {}
         }
-        Ok(result)
+        Ok(ended)
     }
 
     /// Returns whether nothing of the transaction counts any more.

@@ -4,7 +4,7 @@ use tokio::time::Instant;
 
 use super::{
     Generation,
-    handling::{Entry, Handling},
+    handling::{Ended, Entry, Handling},
 };
 use crate::{
     admission::Admission,
@@ -48,7 +48,11 @@ impl Work for Scheduled {
     async fn run(&self, start: Start) -> Run<Ran> {
         let mut handling = Handling::new(start);
         let result = handling.handle(Entry::Schedule(self.run)).await;
-        handling.end(result.map(|handled| self.ran(handled.err())))
+        handling.end(result.map(|ended| match ended {
+            Ended::Failed(failure) => self.ran(Some(failure)),
+            // Nobody was there before it, so it has all the room.
+            Ended::Done | Ended::NoRoom => self.ran(None),
+        }))
     }
 
     fn keeps_writes(ran: &Ran) -> bool {

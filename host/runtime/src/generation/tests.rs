@@ -25,6 +25,7 @@ const TRAP: u8 = 4;
 const SPIN: u8 = 5;
 const TELL: u8 = 6;
 const PLAIN: u8 = 7;
+const MUCH: u8 = 8;
 
 const MODES: [InstanceMode; 2] = [InstanceMode::Fresh, InstanceMode::Reused];
 
@@ -135,14 +136,28 @@ async fn what_a_failed_event_did_is_taken_back_and_what_came_before_stays() {
 }
 
 #[tokio::test]
-async fn a_handler_that_waits_past_its_time_fails_its_event_alone() {
+async fn an_event_pays_for_nothing_that_those_before_it_published() {
+    for mode in MODES {
+        let bench = bench(mode, 9);
+        // A thousand is what one transaction may publish.
+        assert_eq!(told(bench.deliver(&[MUCH, MUCH, MUCH, MUCH, PLAIN]).await), (3, None), "{mode:?}");
+        assert_eq!(bench.keyspace.published().len(), 900);
+        assert_eq!(told(bench.deliver(&[MUCH, PLAIN]).await), (2, None), "{mode:?}");
+        assert_eq!(bench.keyspace.published().len(), 1200);
+        assert_eq!((bench.generation.counters().calls, bench.generation.counters().failures), (6, 0));
+        bench.comes_to_rest().await;
+    }
+}
+
+#[tokio::test]
+async fn a_handler_that_waits_in_vain_for_the_store_fails_no_event() {
     let mut keyspace = MemoryKeyspace::start(9);
     keyspace.readers = Arc::new(tokio::sync::Semaphore::new(0));
-    let limits = PluginLimits { timeout: Duration::from_millis(30), ..PluginLimits::default() };
+    let limits = PluginLimits { timeout: Duration::from_millis(300), ..PluginLimits::default() };
     let bench = bench_with(InstanceMode::Fresh, keyspace, limits);
-    let handled = told(bench.deliver(&[PLAIN, ADD]).await);
-    assert_eq!(handled, (1, Some((EventFailureKind::Retry { after: None }, "timeout".to_owned()))));
-    assert_eq!((bench.value(), bench.keyspace.dealt_with()), (None, vec!["1 handled, then timeout".to_owned()]));
+    assert!(matches!(bench.deliver(&[PLAIN, ADD]).await, Err(InvokeError::StateUnavailable(_))));
+    assert_eq!((bench.value(), bench.keyspace.handed_over()), (None, 0));
+    assert_eq!(bench.generation.counters().failures, 0);
     bench.comes_to_rest().await;
 }
 

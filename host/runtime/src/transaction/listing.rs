@@ -13,8 +13,8 @@ const ENTRIES_MAX: usize = 1_000;
 /// Bytes of keys and values after which a page ends.
 const PAGE_BYTES_MAX: usize = 1 << 20;
 
-/// A key and what it holds.
-type Entry = (Vec<u8>, Vec<u8>);
+/// A key and what it holds, or why that cannot be told.
+type Entry = (Vec<u8>, Result<Vec<u8>, Error>);
 
 /// What is asked for.
 #[derive(Debug, Clone)]
@@ -33,9 +33,9 @@ pub(crate) struct Page {
     pub(crate) more: bool,
 }
 
-/// What a page was made of.
+/// What a page was made of. A page that is refused was looked at all the same.
 pub(super) struct Listed {
-    pub(super) page: Page,
+    pub(super) page: Result<Page, Error>,
     /// As far as was looked at.
     pub(super) range: KeyRange,
     /// Rows of the snapshot in it.
@@ -44,7 +44,8 @@ pub(super) struct Listed {
     pub(super) newest: i64,
 }
 
-/// Reads one page of `range`. What tells whether there is more is looked at, and so belongs to what was listed.
+/// Reads one page of `range`. What tells whether there is more, or why there is no page, is looked at, and so belongs to
+/// what was listed.
 pub(super) fn list(
     snapshot: &mut dyn Snapshot,
     writes: &Writes,
@@ -55,14 +56,12 @@ pub(super) fn list(
     let order = listing.order;
     let base = BaseRows::new(snapshot, &listing.bucket, range.clone(), order, limit + 1);
     let own = writes.range(&listing.bucket, &range);
-    let mut listed = Listed { page: Page::default(), range, count: 0, newest: 0 };
-    let page = match order {
+    let mut listed = Listed { page: Ok(Page::default()), range, count: 0, newest: 0 };
+    let end = match order {
         Order::Ascending => Merge { base, own: own.peekable(), listed: &mut listed }.page(limit),
         Order::Descending => Merge { base, own: own.rev().peekable(), listed: &mut listed }.page(limit),
     };
-    let (page, end) = page?;
-    listed.page = page;
-    if let Some(end) = end {
+    if let Some(end) = end? {
         listed.range = listed.range.up_to(end, order);
     }
     Ok(listed)
@@ -72,7 +71,7 @@ pub(super) fn list(
 struct Merge<'a, I: Iterator<Item = (&'a Vec<u8>, &'a Change)>> {
     base: BaseRows<'a>,
     own: Peekable<I>,
-    /// Counts what is taken from `base`.
+    /// Counts what is taken from `base`, and gets the page.
     listed: &'a mut Listed,
 }
 
@@ -84,21 +83,31 @@ enum Next {
 }
 
 impl<'a, I: Iterator<Item = (&'a Vec<u8>, &'a Change)>> Merge<'a, I> {
-    /// Returns the first entries, and the key of the first that is not among them.
-    fn page(mut self, limit: usize) -> Result<(Page, Option<Vec<u8>>), Stop> {
+    /// Takes the first entries for the page, or notes why there is none. Returns the key of the first that is not in it.
+    fn page(mut self, limit: usize) -> Result<Option<Vec<u8>>, Stop> {
         let mut page = Page::default();
         let mut bytes = 0;
         while let Some((key, value)) = self.next()? {
+            let value = match value {
+                _ if page.entries.len() == limit => Vec::new(),
+                Ok(value) => value,
+                Err(error) => {
+                    self.listed.page = Err(error);
+                    return Ok(Some(key));
+                }
+            };
             bytes += key.len() + value.len();
             if page.entries.len() == limit || !page.entries.is_empty() && bytes > PAGE_BYTES_MAX {
                 page.more = true;
-                return Ok((page, Some(key)));
+                self.listed.page = Ok(page);
+                return Ok(Some(key));
             }
             self.base.fetch_bytes_max = PAGE_BYTES_MAX.saturating_sub(bytes);
             let key = String::from_utf8(key).map_err(|error| Stop::Failed(StateUnavailable(error.into())))?;
             page.entries.push((key, value));
         }
-        Ok((page, None))
+        self.listed.page = Ok(page);
+        Ok(None)
     }
 
     fn next(&mut self) -> Result<Option<Entry>, Stop> {
@@ -116,7 +125,7 @@ impl<'a, I: Iterator<Item = (&'a Vec<u8>, &'a Change)>> Merge<'a, I> {
             };
             let base = if matches!(next, Next::Own) { None } else { self.take_base() };
             let own = if matches!(next, Next::Base) { None } else { self.own.next() };
-            if let Some(entry) = join(base, own)? {
+            if let Some(entry) = join(base, own) {
                 return Ok(Some(entry));
             }
         }
@@ -131,15 +140,16 @@ impl<'a, I: Iterator<Item = (&'a Vec<u8>, &'a Change)>> Merge<'a, I> {
 }
 
 /// Returns what one key holds, when it holds something.
-fn join(base: Option<(Vec<u8>, Row)>, own: Option<(&Vec<u8>, &Change)>) -> Result<Option<Entry>, Error> {
-    Ok(match (base, own) {
-        (base, None) => base.map(|(key, row)| (key, row.value)),
+fn join(base: Option<(Vec<u8>, Row)>, own: Option<(&Vec<u8>, &Change)>) -> Option<Entry> {
+    match (base, own) {
+        (base, None) => base.map(|(key, row)| (key, Ok(row.value))),
         (_, Some((_, Change::Delete))) => None,
-        (_, Some((key, Change::Set { value, .. }))) => Some((key.clone(), value.clone())),
+        (_, Some((key, Change::Set { value, .. }))) => Some((key.clone(), Ok(value.clone()))),
         (base, Some((key, Change::Increment { by }))) => {
-            Some((key.clone(), integer::add(base.as_ref().map(|(_, row)| row.value.as_slice()), *by)?))
+            let before = base.as_ref().map(|(_, row)| row.value.as_slice());
+            Some((key.clone(), integer::add(before, *by)))
         }
-    })
+    }
 }
 
 /// The rows of the snapshot in a range, fetched as they are needed.

@@ -1,6 +1,6 @@
 //! The events that a run wants to publish, in their order.
 
-use super::Draft;
+use super::{Draft, TooLarge};
 use crate::{bindings::backplane::plugin::events::Error, keyspace::NewEvent};
 
 /// Most events of one transaction.
@@ -19,26 +19,35 @@ pub(super) struct Outbox {
 
 impl Draft {
     /// Checks whether so many more events may be published, as far as that can be told before they are looked at.
-    pub(crate) fn check_publish(&self, count: usize) -> Result<(), Error> {
+    pub(crate) fn check_publish(&mut self, count: usize) -> Result<(), Error> {
         if !self.may_write {
             return Err(Error::ReadOnly);
         }
         if self.failure.is_some() {
             return Err(Error::Unavailable);
         }
-        self.outbox.check_count(count)
+        let checked = self.outbox.check_count(count);
+        Ok(self.within_bounds(checked)?)
     }
 
     /// Publishes events, all or none.
     pub(crate) fn publish(&mut self, events: Vec<NewEvent>) -> Result<(), Error> {
         self.check_publish(events.len())?;
-        let bytes = self.outbox.bytes_with(&events)?;
+        let bytes = self.outbox.bytes_with(&events);
+        let bytes = self.within_bounds(bytes)?;
         let memory = self.memory(self.writes.size(), self.outbox.count() + events.len(), bytes);
-        if !self.charge.cover(memory) {
-            return Err(Error::TransactionTooLarge);
+        if !self.has_memory(memory) {
+            return Err(Error::Unavailable);
         }
         self.outbox.put(events, bytes);
         Ok(())
+    }
+}
+
+/// The bound of a whole transaction.
+impl From<TooLarge> for Error {
+    fn from(TooLarge: TooLarge) -> Self {
+        Self::TransactionTooLarge
     }
 }
 
@@ -51,14 +60,14 @@ impl Outbox {
         self.bytes
     }
 
-    pub(super) fn check_count(&self, more: usize) -> Result<(), Error> {
-        if self.events.len() + more > EVENTS_MAX { Err(Error::TransactionTooLarge) } else { Ok(()) }
+    pub(super) fn check_count(&self, more: usize) -> Result<(), TooLarge> {
+        if self.events.len() + more > EVENTS_MAX { Err(TooLarge) } else { Ok(()) }
     }
 
     /// Returns the bytes with `more` events in it, when they are allowed.
-    pub(super) fn bytes_with(&self, more: &[NewEvent]) -> Result<usize, Error> {
+    pub(super) fn bytes_with(&self, more: &[NewEvent]) -> Result<usize, TooLarge> {
         let bytes = self.bytes + more.iter().map(bytes_of).sum::<usize>();
-        if bytes > EVENT_BYTES_MAX { Err(Error::TransactionTooLarge) } else { Ok(bytes) }
+        if bytes > EVENT_BYTES_MAX { Err(TooLarge) } else { Ok(bytes) }
     }
 
     /// Puts `more` events in, with the bytes that [`Outbox::bytes_with`] has allowed.

@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
-    bindings::backplane::plugin::kv::Error,
     keyspace::{KeyRead, RangeRead, Seen},
+    transaction::TooLarge,
 };
 
 /// Most keys that one writing transaction remembers.
@@ -37,12 +37,12 @@ impl Reads {
     }
 
     /// Remembers a key. What it saw before is what it sees now, so the first time counts.
-    pub(super) fn add_key(&mut self, bucket: &str, key: Vec<u8>, seen: Seen) -> Result<(), Error> {
+    pub(super) fn add_key(&mut self, bucket: &str, key: Vec<u8>, seen: Seen) -> Result<(), TooLarge> {
         if self.keys.get(bucket).is_some_and(|keys| keys.contains_key(&key)) {
             return Ok(());
         }
         if self.count == KEYS_MAX {
-            return Err(Error::TransactionTooLarge);
+            return Err(TooLarge);
         }
         self.count += 1;
         self.bytes += key.len();
@@ -54,12 +54,12 @@ impl Reads {
     }
 
     /// Remembers a range.
-    pub(super) fn add_range(&mut self, read: RangeRead) -> Result<(), Error> {
+    pub(super) fn add_range(&mut self, read: RangeRead) -> Result<(), TooLarge> {
         if self.ranges.contains(&read) {
             return Ok(());
         }
         if self.ranges.len() == RANGES_MAX {
-            return Err(Error::TransactionTooLarge);
+            return Err(TooLarge);
         }
         self.bytes += [&read.range.from, &read.range.to].map(edge_bytes).iter().sum::<usize>();
         self.ranges.push(read);

@@ -1,6 +1,6 @@
 //! A draft against a plain map, with many random operations.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use super::*;
 use crate::{
@@ -288,7 +288,8 @@ async fn a_transaction_publishes_no_more_than_it_may() {
 
     let scope = Scope { mode: Mode::Write, ..Scope::NONE };
     let mut poor = Draft::start(&scope, &ByteBudget::new(64 << 10)).expect("a transaction");
-    assert_eq!(publish(&mut poor, 1, 100 << 10), Err("Error::TransactionTooLarge".to_owned()));
+    assert_eq!(publish(&mut poor, 1, 100 << 10), Err("Error::Unavailable".to_owned()));
+    assert!(poor.take_failure().is_some());
     let scope = Scope { mode: Mode::Read, ..Scope::NONE };
     let mut reading = Draft::start(&scope, &ByteBudget::new(BUDGET)).expect("a transaction");
     assert_eq!(publish(&mut reading, 1, 0), Err("Error::ReadOnly".to_owned()));
@@ -297,11 +298,16 @@ async fn a_transaction_publishes_no_more_than_it_may() {
 #[tokio::test]
 async fn memory_for_what_can_be_undone_is_charged() {
     let budget = ByteBudget::new(1 << 20);
-    let mut draft = Draft::start(&Scope { mode: Mode::Write, ..Scope::NONE }, &budget).expect("a transaction");
-    draft.set("a", "k".into(), vec![0; 700 << 10], None).expect("fits");
-    draft.mark();
-    let beyond = draft.set("a", "k".into(), vec![0; 700 << 10], None);
-    assert!(matches!(beyond, Err(Error::TransactionTooLarge)), "the old value is kept beside the new one");
+    let start = || {
+        let scope = Scope { mode: Mode::Write, ..Scope::NONE };
+        let mut draft = Draft::start(&scope, &budget).expect("a transaction");
+        draft.set("a", "k".into(), vec![0; 700 << 10], None).expect("fits");
+        draft.mark();
+        draft
+    };
+    let beyond = start().set("a", "k".into(), vec![0; 700 << 10], None);
+    assert!(matches!(beyond, Err(Error::Unavailable)), "the old value is kept beside the new one");
+    let mut draft = start();
     draft.set("a", "k".into(), vec![0; 100 << 10], None).expect("fits");
     // It is remembered once, however often the key is written.
     (0..100).for_each(|_| draft.set("a", "k".into(), vec![0; 100 << 10], None).expect("fits"));
@@ -449,11 +455,74 @@ async fn all_transactions_share_one_budget_of_memory() {
     let start = || Draft::start(&scope, &budget).expect("a transaction");
     let (mut first, mut second) = (start(), start());
     first.set("a", "k".into(), vec![0; 700 << 10], None).expect("fits");
-    assert!(matches!(second.set("a", "k".into(), vec![0; 700 << 10], None), Err(Error::TransactionTooLarge)));
+    assert!(matches!(second.set("a", "k".into(), vec![0; 700 << 10], None), Err(Error::Unavailable)));
+    // It is no transaction any more: its handler is told the same whatever it does.
+    assert!(matches!(second.set("a", "k".into(), vec![], None), Err(Error::Unavailable)));
+    assert!(second.take_failure().is_some());
     drop(first.into_transaction(true));
-    second.set("a", "k".into(), vec![0; 700 << 10], None).expect("fits now");
-    drop(second);
+    let mut third = start();
+    third.set("a", "k".into(), vec![0; 700 << 10], None).expect("fits now");
+    drop((second, third));
     assert_eq!(budget.used(), 0);
+}
+
+#[tokio::test]
+async fn why_there_is_no_page_is_remembered() {
+    let set = |key: &str, value: &str| KeyWrite {
+        bucket: "a".into(),
+        key: key.as_bytes().to_vec(),
+        change: Change::Set { value: value.as_bytes().to_vec(), ttl_ms: None },
+    };
+    let with = |writes| {
+        let mut world = World::default();
+        world.apply(&Transaction { writes, ..Transaction::default() });
+        world
+    };
+    for order in [Order::Ascending, Order::Descending] {
+        let world = with(vec![set("j", "1"), set("k", "text"), set("l", "1")]);
+        let mut draft = draft(None);
+        draft.increment("a", "k".into(), 1).expect("nothing is read");
+        let listing = Listing { bucket: "a".into(), prefix: String::new(), after: None, limit: 9, order };
+        let refused = draft.list(&Still(world.clone()), &listing).await;
+        assert!(matches!(refused, Err(Stop::Refused(Error::NotAnInteger))));
+        let transaction = draft.into_transaction(true).transaction;
+        assert!(world.admits(&transaction), "nothing has changed");
+        let mut changed = world.clone();
+        changed.apply(&Transaction { writes: vec![set("k", "5")], ..Transaction::default() });
+        assert!(!changed.admits(&transaction), "now there would be a page");
+    }
+}
+
+/// A keyspace that has no reader for anybody.
+struct Stuck;
+
+impl Keyspace for Stuck {
+    fn snapshot(&self) -> BoxFuture<'_, Result<Box<dyn Snapshot>, StateUnavailable>> {
+        Box::pin(std::future::pending())
+    }
+
+    fn records_answer(&self) -> bool {
+        false
+    }
+
+    fn new_event_id(&self) -> String {
+        String::new()
+    }
+
+    fn commit(&self, _: Transaction, _: Outcome<'_>) -> BoxFuture<'static, Result<(), CommitError>> {
+        Box::pin(std::future::pending())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_snapshot_is_waited_for_no_longer_than_half_of_what_the_handler_has_left() {
+    let (mut place, began) = (None, Instant::now());
+    let scope = Scope { mode: Mode::Write, ..Scope::NONE };
+    let deadline = began + Duration::from_secs(10);
+    let draft = Draft::in_place(&mut place, &scope, &ByteBudget::new(BUDGET), deadline).expect("a transaction");
+    assert!(matches!(draft.get(&Stuck, "a", "k".into()).await, Err(Stop::Refused(Error::Unavailable))));
+    assert_eq!(began.elapsed(), Duration::from_secs(5));
+    assert!(draft.take_failure().is_some());
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use crate::{
     bindings::backplane::plugin::kv::Error,
     keyspace::{Change, KeyRange, KeyWrite},
-    transaction::{ENTRY_BYTES, integer, undo::Undo},
+    transaction::{ENTRY_BYTES, TooLarge, integer, undo::Undo},
 };
 
 /// Most keys that one transaction writes.
@@ -52,7 +52,7 @@ impl Writes {
     }
 
     /// Returns the size with `change` in place, when it is allowed.
-    pub(super) fn size_with(&self, bucket: &str, key: &[u8], change: &Change) -> Result<Size, Error> {
+    pub(super) fn size_with(&self, bucket: &str, key: &[u8], change: &Change) -> Result<Size, TooLarge> {
         let Size { mut keys, mut bytes, mut undo_bytes } = self.size;
         let old = self.find(bucket, key);
         match old {
@@ -64,7 +64,7 @@ impl Writes {
         }
         bytes += bytes_of(key, change);
         if keys > WRITES_MAX || bytes > WRITTEN_BYTES_MAX {
-            return Err(Error::TransactionTooLarge);
+            return Err(TooLarge);
         }
         Ok(Size { keys, bytes, undo_bytes })
     }

@@ -78,10 +78,11 @@
 
     (func (export "handle-event")
       (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (param $payload i32) (param i32 i64 i32) (result i32)
+      (local $left i32)
       (global.set $runs (i32.add (global.get $runs) (i32.const 1)))
       (i32.store8 (i32.const 1200) (i32.const 0))
-      (block $plain (block $tell (block $spin (block $trap (block $never (block $after (block $later (block $add
-        (br_table $add $later $after $never $trap $spin $tell $plain (i32.load8_u (local.get $payload))))
+      (block $much (block $plain (block $tell (block $spin (block $trap (block $never (block $after (block $later (block $add
+        (br_table $add $later $after $never $trap $spin $tell $plain $much (i32.load8_u (local.get $payload))))
         ;; 0: reads, adds one, writes.
         (call $add)
         (return (i32.const 1200)))
@@ -102,6 +103,13 @@
         (call $add) (call $tell)
         (return (i32.const 1200)))
       ;; 7: uses no state.
+      (return (i32.const 1200)))
+      ;; 8: publishes 300 times, and traps where it is refused.
+      (local.set $left (i32.const 300))
+      (loop $next
+        (call $tell)
+        (if (i32.load8_u (i32.const 1104)) (then unreachable))
+        (br_if $next (local.tee $left (i32.sub (local.get $left) (i32.const 1)))))
       (i32.const 1200))
 
     (func (export "handle-schedule") (param $schedule i32) (param i64) (result i32)
