@@ -10,7 +10,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::harness::{Connection, Database, Server, Setup, StopOnDrop, backplane, with_version};
+use crate::harness::{Connection, Database, Preload, Server, Setup, StopOnDrop, backplane, with_version};
 
 /// Runs a command of the program on a data folder, and returns how it ended and what it said.
 #[track_caller]
@@ -144,6 +144,23 @@ fn a_restore_replaces_nothing_that_it_was_not_told_to_and_nothing_in_use() {
     let setup = server.stop();
     check_runs(&["restore", &backup, "--force"], &setup.data());
     assert_eq!(setup.start().look(&json!([{"get": "a"}])), json!(["old"]));
+}
+
+#[test]
+fn a_restore_that_cannot_save_what_only_the_log_has_replaces_nothing() {
+    let (_folder, backup) = place();
+    let server = Server::start(&["script"]);
+    assert_eq!(server.script(&json!([{"set": ["a", "old"]}])).status, 200);
+    check_runs(&["backup", &backup], &server.data());
+    assert_eq!(server.script(&json!([{"set": ["a", "new"]}])).status, 200);
+    let setup = server.kill();
+    let disk = Preload::new();
+    disk.fail_syncs(true);
+    let mut command = backplane();
+    command.args(["restore", &backup, "--force", "--data"]).arg(setup.data()).envs(disk.environment());
+    let output = command.output().expect("the program starts");
+    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(setup.start().look(&json!([{"get": "a"}])), json!(["new"]));
 }
 
 #[test]

@@ -44,6 +44,18 @@ fn a_disk_that_does_not_write_refuses_writes_and_serves_reads_until_it_does() {
 }
 
 #[test]
+fn a_write_that_was_refused_does_not_come_back_though_the_server_is_killed_at_once() {
+    let disk = Preload::new();
+    let server = Setup::new().plugins(&["script"]).preload(&disk).start();
+    assert_eq!(server.script(&json!([{"set": ["old", "1"]}])).status, 200);
+    disk.fail_syncs(true);
+    server.script(&json!([{"set": ["new", "1"]}])).check_problem(503, "state_unavailable");
+    let setup = server.kill();
+    disk.fail_syncs(false);
+    assert_eq!(setup.start().look(&json!([{"get": "old"}, {"get": "new"}])), json!(["1", null]));
+}
+
+#[test]
 fn a_full_disk_refuses_writes_and_serves_reads_until_there_is_room() {
     let Some(disk) = Tmpfs::mount(64 << 20) else { return };
     let server = Setup::new().plugins(&["script", "hello"]).data_at(&disk.path().join("data")).start();

@@ -2,7 +2,8 @@
 //!
 //! - The file is copied and the copy checked as a whole before anything is touched.
 //! - No server and no other program uses the database meanwhile.
-//! - The swap is one rename. The log of the database that was there goes first: on another one it would be damage.
+//! - The swap is one rename. The log of the database that was there goes first: on another one it would be damage. It is
+//!   copied into its database before that, so that nothing is lost if the swap then fails.
 
 use std::{
     ffi::OsString,
@@ -21,6 +22,7 @@ use crate::{
     lock::ServerLock,
     migrate::check,
     open_error::{OpenError, SqliteError},
+    statement::FoldLog,
 };
 
 /// Start of the name of the copy that is not checked yet.
@@ -88,7 +90,7 @@ pub enum RestoreError {
 ///
 /// # Errors
 /// When `backup` is no whole backup or newer than this program, a server or another program uses the database, it exists
-/// and is to be kept, or the data folder cannot be written.
+/// and is to be kept, its log cannot be copied into it, or the data folder cannot be written.
 pub fn restore(backup: &Path, database: &Path, existing: Existing) -> Result<(), RestoreError> {
     prepare_folder(database)?;
     let _lock = ServerLock::take(database)?;
@@ -142,23 +144,29 @@ struct Finding {
 
 /// Folds the log of the database that is there into it, and keeps other programs out while the connection lives.
 ///
-/// What is too damaged for that is in nobody's use.
+/// What is too damaged for that is in nobody's use. Whatever else is in the way of it is an error: the log is the only
+/// place of what was committed last.
 fn close_others_out(database: &Path) -> Result<Option<SqliteConnection>, OpenError> {
     if !database.is_file() {
         return Ok(None);
     }
     let failed = |error| OpenError::from_connection(database, error);
     let mut connection = establish(database, BUSY_TIMEOUT).map_err(failed)?;
-    let alone = connection.batch_execute(
-        "PRAGMA locking_mode = EXCLUSIVE;
-         BEGIN EXCLUSIVE;
-         COMMIT;
-         PRAGMA wal_checkpoint(TRUNCATE);",
-    );
-    match alone.map_err(|error| OpenError::from_query(database, error)) {
-        Err(busy @ OpenError::Busy { .. }) => Err(busy),
-        _ => Ok(Some(connection)),
+    match fold_log(&mut connection).map_err(|error| OpenError::from_query(database, error)) {
+        Ok(true) | Err(OpenError::Corrupt { .. } | OpenError::Foreign { .. }) => Ok(Some(connection)),
+        Ok(false) => {
+            let source = SqliteError("a part of the log cannot be copied into the database".to_owned());
+            Err(OpenError::Busy { path: database.to_owned(), source })
+        }
+        Err(error) => Err(error),
     }
+}
+
+/// Returns whether all of the log is in the database now. Somebody who is in the way of that is no error to SQLite.
+fn fold_log(connection: &mut SqliteConnection) -> QueryResult<bool> {
+    connection.batch_execute("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; COMMIT")?;
+    let (is_busy, all, copied): (i64, i64, i64) = FoldLog.get_result(connection)?;
+    Ok(is_busy == 0 && copied == all)
 }
 
 fn swap(copy: TempPath, database: &Path) -> io::Result<()> {

@@ -99,6 +99,8 @@ statements! {
     LookAtLog = "PRAGMA wal_checkpoint(NOOP)" -> (BigInt, BigInt, BigInt);
     /// Copies what it can of the log into the database, waits for nobody, and says the same.
     CopyLog = "PRAGMA wal_checkpoint(PASSIVE)" -> (BigInt, BigInt, BigInt);
+    /// Copies all of the log into the database and empties it, and says the same after that.
+    FoldLog = "PRAGMA wal_checkpoint(TRUNCATE)" -> (BigInt, BigInt, BigInt);
 }
 
 /// Runs `job`, and undoes what it wrote when it says so by `Err`.

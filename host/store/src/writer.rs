@@ -4,8 +4,8 @@
 //!   batch gathers in the queue by itself. There is no artificial delay. Nor does the thread take a processor
 //!   from a call, which may be about to hand over its commit: see `take_a_turn`.
 //! - A job that the database fails under is told so alone; see `batch`.
-//! - Nobody is answered before the batch is on disk. When it is not, all of it is undone, in the database and in
-//!   memory, and everybody in it is told so.
+//! - Nobody is answered before the batch is on disk. When it is not, all of it is undone, in the database, in its log and
+//!   in memory, and everybody in it is told so.
 //! - A job that panics takes its batch with it, and the connection, whose state is unknown then. The thread goes on.
 //! - Between two batches it sees to the log, once everybody is answered. Most of that is another thread's: see `copier`.
 
@@ -48,7 +48,13 @@ use thread_priority::{
 use tokio::time::Instant;
 
 use self::{
-    batch::Batch, event_ledger::EventLedger, lanes::Lanes, ledger::Ledger, log::Log, plan::Stop, stamps::Stamps,
+    batch::{Batch, Failure},
+    event_ledger::EventLedger,
+    lanes::Lanes,
+    ledger::Ledger,
+    log::Log,
+    plan::Stop,
+    stamps::Stamps,
     validate::Marks,
 };
 pub(crate) use self::{
@@ -102,7 +108,7 @@ struct Core {
     marks: Marks,
     /// Whether each job of it can be undone alone; see `batch`.
     careful: bool,
-    /// What `PRAGMA data_version` said last on this connection; `None` on a new one.
+    /// What `PRAGMA data_version` said last on this connection; `None` on a new one, and after a batch that failed.
     data_version: Option<i64>,
     switches: Switches,
 }
@@ -157,6 +163,8 @@ impl Core {
         // Snapshots of any sequence so far may be from before those writes, which left no stamps.
         self.stamps.raise_floor(self.ledger.next_version());
         recent.clear(self.ledger.next_version());
+        // As by a commit: else snapshots that are opened from now on would be below the floor, too, until one comes.
+        self.ledger.advance();
         self.data_version = data_version;
         Ok(())
     }
@@ -192,6 +200,8 @@ impl Core {
         self.ledger.abandon();
         self.events.abandon();
         self.marks.clear();
+        // What a refresh took is given back by this, so the next batch refreshes again.
+        self.data_version = None;
     }
 }
 
@@ -274,29 +284,23 @@ impl Writer {
     /// Does a batch and answers its jobs. Without jobs it tries whether the database can be written.
     fn run_batch(&mut self) {
         let mut jobs = Vec::new();
-        let outcome = match catch_unwind(AssertUnwindSafe(|| self.write_batch(&mut jobs))) {
-            Ok(outcome) => outcome,
-            Err(panic) => Err(Arc::new(Panicked(message(panic.as_ref()))) as Source),
-        };
+        let outcome = catch_panic(|| self.write_batch(&mut jobs));
         self.core.marks.clear();
         match outcome {
             Ok(()) => {
                 self.settle(jobs);
                 self.tend_log();
             }
-            Err(source) => self.abandon(jobs, source),
+            Err(failure) => self.abandon(jobs, failure),
         }
     }
 
     /// Does jobs and brings them to the disk. What was begun is in `jobs`, also when that fails.
-    fn write_batch(&mut self, jobs: &mut Vec<Job>) -> Result<(), Source> {
+    fn write_batch(&mut self, jobs: &mut Vec<Job>) -> Result<(), Failure> {
         let Self { shared, connection, core, lanes, .. } = self;
         let connection = match connection {
             Some(connection) => connection,
-            None => {
-                core.data_version = None;
-                connection.insert(self.settings.open().map_err(source)?)
-            }
+            None => connection.insert(self.settings.open().map_err(source)?),
         };
         let time_max = core.switches.batch_time_max;
         let mut batch = Batch::begin(connection, core, &shared.recent, jobs).map_err(source)?;
@@ -345,18 +349,20 @@ impl Writer {
         self.shared.log_bytes.store(self.log.bytes(), Ordering::Relaxed);
     }
 
-    /// Nothing of the batch is on disk.
-    fn abandon(&mut self, mut jobs: Vec<Job>, source: Source) {
+    /// Nothing of the batch counts.
+    fn abandon(&mut self, mut jobs: Vec<Job>, Failure { source, may_come_back }: Failure) {
         self.core.abandon();
-        if let Some(connection) = self.connection.take() {
-            close(connection);
+        if self.shared.health.note_failure(Arc::clone(&source)) {
+            tracing::error!(error = &*source as &dyn std::error::Error, "the database cannot be written");
+        }
+        if may_come_back && !jobs.is_empty() {
+            self.write_over();
+        } else {
+            self.disconnect();
         }
         if jobs.is_empty() {
             // Not even a transaction could be begun. Whoever waits has waited for that.
             jobs.extend(std::iter::from_fn(|| self.lanes.pop()));
-        }
-        if self.shared.health.note_failure(Arc::clone(&source)) {
-            tracing::error!(error = &*source as &dyn std::error::Error, "the database cannot be written");
         }
         self.last_failure = Instant::now();
         let error = StoreError::Unavailable(source);
@@ -364,6 +370,45 @@ impl Writer {
             job.answer(Err(&error));
         }
     }
+
+    /// Puts a batch of nothing in the place of one that failed at its end, before anybody is told that it failed.
+    ///
+    /// All of that one may be in the log, where the sync alone failed. The index of the log does not know of it, so the
+    /// next batch begins at the same frame. But who makes the index anew, as the next process does after this one was
+    /// killed, takes every whole batch that it finds for written. One frame in the place of the first prevents that,
+    /// synced or not: a frame's checksum covers all before it, so the others do not fit any more.
+    fn write_over(&mut self) {
+        match catch_panic(|| self.write_nothing()) {
+            Ok(()) => self.settle(Vec::new()),
+            Err(Failure { source, .. }) => {
+                self.core.abandon();
+                self.disconnect();
+                let _known = self.shared.health.note_failure(source);
+            }
+        }
+    }
+
+    /// Writes a batch of nothing, on a new connection.
+    fn write_nothing(&mut self) -> Result<(), Failure> {
+        // Before the other one is closed: SQLite's index of the log goes with the last connection.
+        let opened = self.settings.open();
+        self.disconnect();
+        let connection = self.connection.insert(opened.map_err(source)?);
+        let mut jobs = Vec::new();
+        Batch::begin(connection, &mut self.core, &self.shared.recent, &mut jobs).map_err(source)?.commit(true)
+    }
+
+    fn disconnect(&mut self) {
+        self.connection.take().into_iter().for_each(close);
+    }
+}
+
+/// Makes a failure of a panic.
+fn catch_panic(write: impl FnOnce() -> Result<(), Failure>) -> Result<(), Failure> {
+    catch_unwind(AssertUnwindSafe(write)).unwrap_or_else(|panic| {
+        let panicked: Source = Arc::new(Panicked(message(panic.as_ref())));
+        Err(panicked.into())
+    })
 }
 
 /// Makes the calling thread one that waits its turn when it wakes up, with its whole share (`SCHED_BATCH`, sched(7)).

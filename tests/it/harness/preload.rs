@@ -46,9 +46,9 @@ impl Preload {
         Self { folder, control }
     }
 
-    /// Returns the variables that put the library into a server.
+    /// Returns the variables that put the library into the program.
     #[track_caller]
-    pub(super) fn environment(&self) -> [(&'static str, PathBuf); 3] {
+    pub(crate) fn environment(&self) -> [(&'static str, PathBuf); 3] {
         let library = profile().join("libbackplane_preload.so");
         assert!(library.is_file(), "{} is not built: run `cargo xtask test`", library.display());
         let file = |name| self.folder.path().join(name);

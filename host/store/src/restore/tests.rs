@@ -31,6 +31,22 @@ fn open(path: &Path, plugin: &str) -> Result<SqliteConnection, Box<dyn std::erro
     Ok(connection)
 }
 
+/// Returns the path of another file of the database.
+fn beside(database: &Path, end: &str) -> PathBuf {
+    PathBuf::from(format!("{}{end}", database.display()))
+}
+
+/// Makes a plugin known, and leaves the files as a process that was killed does: the log, and a database that it is not
+/// folded into.
+fn crash_after(database: &Path, plugin: &str) -> TestResult {
+    let connection = open(database, plugin)?;
+    let files = ["", "-wal", "-shm"].map(|end| beside(database, end));
+    let left = files.iter().map(fs::read).collect::<io::Result<Vec<_>>>()?;
+    drop(connection);
+    files.iter().zip(left).try_for_each(|(file, bytes)| fs::write(file, bytes))?;
+    Ok(())
+}
+
 /// The data folder's files, and the plugins in its database.
 fn state(database: &Path) -> Result<(Vec<String>, Vec<String>), Box<dyn std::error::Error>> {
     let names = fs::read_dir(folder_of(database))?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
@@ -88,19 +104,34 @@ fn a_log_that_a_crash_left_does_not_get_into_the_restored_database() -> TestResu
     let Folders { database, backup, _root } = folders()?;
     drop(open(&database, "before")?);
     back_up(&database, &backup)?;
-    let connection = open(&database, "after")?;
-    // As a process that was killed leaves them: the log, and a database that it is not folded into.
-    let name = |end: &str| PathBuf::from(format!("{}{end}", database.display()));
-    let (log, index, old) = (fs::read(name("-wal"))?, fs::read(name("-shm"))?, fs::read(&database)?);
-    drop(connection);
-    fs::write(&database, old)?;
-    fs::write(name("-wal"), &log)?;
-    fs::write(name("-shm"), index)?;
+    crash_after(&database, "after")?;
+    let log = fs::read(beside(&database, "-wal"))?;
     assert_eq!(state(&database)?.1, ["after", "before"]);
-    fs::write(name("-wal"), &log)?;
+    fs::write(beside(&database, "-wal"), &log)?;
 
     restore(&backup, &database, Existing::Replace)?;
     assert_eq!(state(&database)?, (strings(["backplane.lock", "backplane.sqlite"]), strings(["before"])));
+    Ok(())
+}
+
+#[test]
+fn a_log_that_cannot_be_folded_in_stays_with_its_database() -> TestResult {
+    let Folders { database, backup, _root } = folders()?;
+    drop(open(&database, "before")?);
+    back_up(&database, &backup)?;
+    crash_after(&database, "after")?;
+    // SQLite does not follow a link to a log.
+    let (log, elsewhere) = (beside(&database, "-wal"), _root.path().join("log"));
+    fs::rename(&log, &elsewhere)?;
+    std::os::unix::fs::symlink(&elsewhere, &log)?;
+    let bytes = || Ok::<_, io::Error>((fs::read(&database)?, fs::read(&log)?));
+    let before = bytes()?;
+
+    let refused = restore(&backup, &database, Existing::Replace).expect_err("the log cannot be opened");
+    assert!(matches!(refused, RestoreError::Database(OpenError::Unreachable { .. })), "{refused:?}");
+    assert!(bytes()? == before, "something was changed");
+    fs::rename(&elsewhere, &log)?;
+    assert_eq!(state(&database)?.1, ["after", "before"]);
     Ok(())
 }
 

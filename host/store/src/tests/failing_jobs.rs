@@ -94,14 +94,15 @@ fn a_commit_is_told_so_alone() {
         ]
         .map(|commit| submit(&fixture, commit))
     });
-    assert_eq!(first.wait().unwrap().version, before.0 + 1);
+    // What the other process wrote took the first version, once though the batch began twice.
+    assert_eq!(first.wait().unwrap().version, before.0 + 2);
     assert!(fails(fails_half_way.wait()));
     assert!(matches!(on_lost.wait(), Err(CommitError::Conflict)));
-    assert_eq!(on_good.wait().unwrap().version, before.0 + 2);
+    assert_eq!(on_good.wait().unwrap().version, before.0 + 3);
     assert!(matches!(conflict.wait(), Err(CommitError::Conflict)));
     let last = last.wait().unwrap();
-    assert_eq!((last.version, last.events), (before.0 + 3, vec![1]));
-    assert_eq!((good.load(Ordering::SeqCst), lost.load(Ordering::SeqCst)), (before.0 + 1, -1));
+    assert_eq!((last.version, last.events), (before.0 + 4, vec![1]));
+    assert_eq!((good.load(Ordering::SeqCst), lost.load(Ordering::SeqCst)), (before.0 + 2, -1));
     assert_eq!((fixture.get(&space, "half", 0), fixture.get(&space, "broken", 0)), (None, None));
     assert_eq!((fixture.log_ids(), counted_and_kept(&fixture)), (vec!["kept".to_owned()], (3, 3)));
     let after = fixture.store.written();
@@ -109,6 +110,20 @@ fn a_commit_is_told_so_alone() {
     assert!(!fixture.is_failing());
     assert!(fails(set_one(&fixture, &space, "broken").wait()));
     fixture.write(&space, vec![set("later", "1")]);
+}
+
+#[test]
+fn a_batch_that_begins_anew_takes_a_version_for_what_another_process_wrote() {
+    let fixture = Fixture::with_long_batches();
+    let space = fixture.space("a");
+    fixture.write(&space, vec![set("x", "0")]);
+    let before = fixture.store.sequence();
+    let (broken, conflict) = in_one_batch(&fixture, "ABORT", || {
+        let reads = vec![read("x", Seen::Absent { after: None })];
+        (set_one(&fixture, &space, "broken"), submit(&fixture, Commit { reads, ..empty(&space) }))
+    });
+    assert!(fails(broken.wait()) && matches!(conflict.wait(), Err(CommitError::Conflict)));
+    assert_eq!(fixture.store.sequence(), before + 1, "though nobody committed");
 }
 
 #[test]

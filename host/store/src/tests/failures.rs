@@ -42,11 +42,22 @@ fn a_commit_that_does_not_reach_the_disk_leaves_nothing_of_its_batch() {
     assert_eq!((first.load(Ordering::SeqCst), second.load(Ordering::SeqCst)), (-1, -1));
     assert_eq!(fixture.get(&space, "x", 0).unwrap().version, before);
     assert_eq!(fixture.get(&space, "y", 0), None);
-    assert_eq!(fixture.snapshot(&space, 0).sequence(), sequence);
-    // What was read before the failure is still valid, and the version of the lost commit goes to the next.
+    // The batch of nothing that took its place took a version.
+    assert_eq!(fixture.snapshot(&space, 0).sequence(), sequence + 1);
+    // What was read before the failure is still valid, and versions of lost commits go to the next.
     let reads = vec![read("x", Seen::Version { version: before, value_bytes: 1 })];
     let next = Commit { snapshot: Some(sequence), reads, writes: vec![set("x", "3")], ..empty(&space) };
-    assert_eq!(fixture.commit(next).unwrap().version, before + 1);
+    assert_eq!(fixture.commit(next).unwrap().version, before + 2);
+    assert!(!fixture.is_failing());
+}
+
+#[test]
+fn a_batch_that_fails_at_its_end_is_written_over_before_anybody_is_told() {
+    let fixture = Fixture::new();
+    let before = fixture.store.sequence();
+    assert!(spoil(&fixture).wait().is_err());
+    // A batch of nothing takes a version.
+    assert_eq!(fixture.store.sequence(), before + 1);
     assert!(!fixture.is_failing());
 }
 

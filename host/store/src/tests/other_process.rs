@@ -3,7 +3,7 @@
 use diesel::connection::SimpleConnection as _;
 
 use super::fixture::{BUCKET, Fixture, between, empty, get_and_note, list_and_note, set};
-use crate::{Commit, CommitError, Quota, Resource};
+use crate::{Commit, CommitError, KeyRange, Quota, RangeRead, Resource, StoreError};
 
 /// Reads x and a range, lets another process run `sql`, and commits.
 fn after(sql: &str) -> Result<(), CommitError> {
@@ -54,9 +54,10 @@ fn its_sequence_and_its_usage_are_taken_over() {
                UPDATE counters SET value = 1000; COMMIT";
     fixture.other_connection().batch_execute(sql).unwrap();
     let version = fixture.write(&space, vec![set("one-more", "1")]).version;
-    assert_eq!(version, 1001);
+    // The first one is for what it wrote.
+    assert_eq!(version, 1002);
     let mut snapshot = fixture.snapshot(&space, 0);
-    assert_eq!(snapshot.sequence(), 1001);
+    assert_eq!(snapshot.sequence(), 1002);
     assert!(snapshot.get(BUCKET, b"one-more").unwrap().is_some());
 }
 
@@ -69,8 +70,35 @@ fn its_write_is_noticed_by_a_batch_that_then_fails() {
     let mut reads = Vec::new();
     get_and_note(&mut snapshot, "x", &mut reads);
     fixture.other_connection().batch_execute("DELETE FROM kv").unwrap();
-    let panics = fixture.store.write(|_| -> Result<(), crate::StoreError> { panic!("a test's panic") });
+    let panics = fixture.store.write(|_| -> Result<(), StoreError> { panic!("a test's panic") });
     assert!(panics.wait().is_err());
     let commit = Commit { snapshot: Some(snapshot.sequence()), reads, ..empty(&space) };
     assert!(matches!(fixture.commit(commit), Err(CommitError::Conflict)));
+}
+
+#[test]
+fn a_listing_that_is_too_long_to_look_at_conflicts_once_after_it() {
+    let fixture = Fixture::new();
+    let space = fixture.space("a");
+    let write = |block: u32| {
+        let keys = (0..6000).map(|key| format!("{block}{key:05}"));
+        fixture.write(&space, keys.map(|key| set(&key, "")).collect()).version
+    };
+    write(0);
+    let newest = write(1);
+    // What a handler does that reads all of it. Nobody else commits.
+    let run = || {
+        let snapshot = Some(fixture.snapshot(&space, 0).sequence());
+        let all = RangeRead { bucket: BUCKET.into(), range: KeyRange::all(), count: 12_000, newest };
+        fixture.commit(Commit { snapshot, ranges: vec![all], ..empty(&space) })
+    };
+    run().unwrap();
+    fixture.other_connection().batch_execute("INSERT INTO counters VALUES ('other', 1)").unwrap();
+    assert!(matches!(run(), Err(CommitError::Conflict)));
+    run().unwrap();
+    // Nor is it known what happened before the writer had this connection.
+    let panics = fixture.store.write(|_| -> Result<(), StoreError> { panic!("a test's panic") });
+    assert!(panics.wait().is_err());
+    assert!(matches!(run(), Err(CommitError::Conflict)));
+    run().unwrap();
 }

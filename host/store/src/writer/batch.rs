@@ -24,6 +24,20 @@ pub(super) struct Batch<'a> {
     jobs: &'a mut Vec<Job>,
 }
 
+/// Why a batch is not on disk.
+pub(super) struct Failure {
+    pub(super) source: Source,
+    /// Whether all of it may be in the log: then SQLite may find it there and take it for written.
+    pub(super) may_come_back: bool,
+}
+
+/// What fails before the end leaves no batch in the log that could count.
+impl From<Source> for Failure {
+    fn from(source: Source) -> Self {
+        Self { source, may_come_back: false }
+    }
+}
+
 impl<'a> Batch<'a> {
     /// Begins one. What is done in it is put into `jobs`.
     pub(super) fn begin(
@@ -75,15 +89,16 @@ impl<'a> Batch<'a> {
     ///
     /// # Errors
     /// Also when every job failed: then it is not about the jobs.
-    pub(super) fn commit(self, force: bool) -> Result<(), Source> {
+    pub(super) fn commit(self, force: bool) -> Result<(), Failure> {
         let Self { connection, core, jobs, .. } = self;
         if let Some(failure) = jobs.first().and_then(Job::failure)
             && jobs.iter().all(|job| job.failure().is_some())
         {
-            return Err(Arc::clone(failure));
+            return Err(Arc::clone(failure).into());
         }
         core.ledger.store(connection, force).map_err(source)?;
         core.events.store(connection).map_err(source)?;
-        AnsiTransactionManager::commit_transaction(connection).map_err(source)
+        AnsiTransactionManager::commit_transaction(connection)
+            .map_err(|error| Failure { source: source(error), may_come_back: true })
     }
 }
