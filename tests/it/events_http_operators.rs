@@ -115,6 +115,27 @@ fn a_replay_delivers_again_from_a_place_or_a_time() {
 }
 
 #[test]
+fn a_replay_drops_the_dead_letters_of_what_it_delivers_again() {
+    let server = Server::start(&[ATTACKS]);
+    let places = ["x", "y"].map(|text| put_text(&server, "attack.panic", text));
+    let letters = wait_for_letters(&server, 2);
+    server.wait_until_nothing_waits(ATTACKS, "attack.*");
+    let path = format!("/api/subscriptions/{}", id_of(&server, "attack.*"));
+    assert_eq!(server.send("POST", &format!("{path}/pause")).status, 200);
+    let replayed = server.send_json("POST", &format!("{path}/replay"), &json!({"sequence": places[1]}));
+    assert_eq!(replayed.status, 200, "{}", replayed.text());
+    let left: Vec<_> = server.dead_letters().iter().map(|letter| letter["sequence"].clone()).collect();
+    assert_eq!(left, [json!(places[0])]);
+    // Nobody can have it tried again beside what the log delivers.
+    let retry = format!("/api/dead-letters/{}/retry", letters[1]["id"].as_str().expect("an id"));
+    server.send("POST", &retry).check_problem(404, "unknown_dead_letter");
+    assert_eq!(server.send("POST", &format!("{path}/resume")).status, 200);
+    let again = wait_for_letters(&server, 2);
+    assert_eq!(again[0], letters[0]);
+    assert_eq!((&again[1]["sequence"], &again[1]["attempts"]), (&json!(places[1]), &json!(2)), "{again:?}");
+}
+
+#[test]
 fn dead_letters_are_listed_shown_tried_again_and_dropped() {
     let server = Server::start(&[ATTACKS]);
     let place = put_text(&server, "attack.panic", "x");
@@ -253,6 +274,7 @@ fn schedules_are_listed_with_what_became_of_them_and_run_when_asked() {
             "{schedule}"
         );
         assert!(schedule["next_run_at"].is_string(), "{schedule}");
+        assert_eq!(schedule["last_message"].is_string(), result != "ok", "{schedule}");
     }
     assert_eq!(find("minute")["timing"], "cron * * * * * in Europe/Berlin");
     let runs = || server.get("/events-schedules/runs/minute").json()["count"].as_u64().expect("a number");

@@ -36,6 +36,8 @@ pub struct Delivery {
     pub(crate) random: u64,
     /// When it began, by the dispatcher's clock.
     pub(crate) began: UnixMs,
+    /// The same by the time of day: what its dead letters are dated by.
+    pub(crate) dated: UnixMs,
     pub(crate) way: Way,
 }
 
@@ -128,7 +130,6 @@ impl Delivery {
     /// Without a failure the rest was not tried, and is delivered again. `took` is the time since the delivery came, by a
     /// clock that nobody sets: the dispatcher's own goes on evenly, whatever the time of day does.
     pub fn conclude(&self, handled: usize, failure: Option<Failure>, took: Duration) -> Conclusion {
-        let now = self.began.after(took);
         let handled = handled.min(self.items.len());
         let failed = failure.and_then(|failure| Some((self.items.get(handled)?, failure)));
         let trapped = failed.as_ref().filter(|(_, failure)| failure.kind == FailureKind::Trap);
@@ -142,7 +143,7 @@ impl Delivery {
             }
         }
         if let Some((item, failure)) = failed {
-            self.fail(item, failure, now, &mut step);
+            self.fail(item, failure, took, &mut step);
         }
         Conclusion { step, handled, trapped, took }
     }
@@ -163,14 +164,13 @@ impl Delivery {
         }
     }
 
-    fn fail(&self, item: &Item, failure: Failure, now: UnixMs, step: &mut Step) {
+    fn fail(&self, item: &Item, failure: Failure, took: Duration, step: &mut Step) {
         let Failure { kind, problem } = failure;
         let before = item.row();
         let is_last = kind == FailureKind::Final || item.attempt >= self.attempts_max;
         if is_last {
-            let dead =
-                DeadLetter { seq: before.seq, key: before.key.clone(), attempts: item.attempt, at: now, problem };
-            step.dead_letters.push(dead);
+            let (seq, key, at) = (before.seq, before.key.clone(), self.dated.after(took));
+            step.dead_letters.push(DeadLetter { seq, key, attempts: item.attempt, at, problem });
             if matches!(self.way, Way::Chain) {
                 step.retries.push(RetryStep::Remove(before));
             }
@@ -180,7 +180,7 @@ impl Delivery {
             FailureKind::Retry { after } => after,
             FailureKind::Final | FailureKind::Trap => None,
         };
-        let due = now.after(self.retry.delay(item.attempt, asked, self.random));
+        let due = self.began.after(took).after(self.retry.delay(item.attempt, asked, self.random));
         let row = RetryRow { attempts: item.attempt, due, problem: Some(problem), ..before };
         step.retries.push(match self.way {
             Way::Lanes(_) => RetryStep::Insert(row),

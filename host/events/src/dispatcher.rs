@@ -15,6 +15,7 @@ mod chains;
 mod join;
 mod plan;
 mod registry;
+mod rows;
 mod settle;
 mod start;
 mod tail;
@@ -28,7 +29,7 @@ use std::{
     sync::Arc,
 };
 
-use self::{active::Active, chains::ChainName, registry::Entry, tail::Tail, turns::Turns};
+use self::{active::Active, chains::ChainName, registry::Entry, rows::Rows, tail::Tail, turns::Turns};
 pub use self::{
     registry::TooManySubscriptions,
     view::{DispatcherCounters, SubscriptionView},
@@ -92,11 +93,13 @@ pub(crate) struct Dispatcher {
     /// The next handle or ticket.
     next_number: u64,
     outbox: VecDeque<Action>,
-    /// Rows of retries of all subscriptions, those included that work on its way may add.
-    rows: usize,
+    /// Rows of retries of all subscriptions.
+    rows: Rows,
     /// Those whose lanes stand still because of that.
     starved: BTreeSet<Handle>,
     sweep_at: UnixMs,
+    /// The time of day when it was last told: what dead letters are dated by. Nothing is decided by it.
+    time_of_day: UnixMs,
     counters: DispatcherCounters,
     /// Kept to be used again.
     found: Vec<Handle>,
@@ -137,13 +140,19 @@ impl Dispatcher {
             work: HashMap::new(),
             next_number: 0,
             outbox: VecDeque::new(),
-            rows: 0,
+            rows: Rows::default(),
             starved: BTreeSet::new(),
             sweep_at: now.after(limits.sweep_interval),
+            time_of_day: now,
             counters: DispatcherCounters::default(),
             found: Vec::new(),
             limits,
         }
+    }
+
+    /// Says what time of day it is, which need not go on as evenly as the `now` of everything else.
+    pub(crate) fn tell_time_of_day(&mut self, time_of_day: UnixMs) {
+        self.time_of_day = time_of_day;
     }
 
     /// Returns what is to be done next; `None` when nothing is before [`Dispatcher::wakes_at`] or the next news.

@@ -165,6 +165,7 @@ impl World {
         row.epoch = Epoch(row.epoch.0 + 1);
         row.cursors = row.cursors.map(|cursor| cursor.min(after));
         row.retries.retain(|seq, _| *seq <= after);
+        row.dead.retain(|seq, _| *seq <= after);
     }
 }
 

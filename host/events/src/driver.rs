@@ -158,7 +158,12 @@ impl Running {
         }
     }
 
-    fn now(&self) -> UnixMs {
+    /// Returns the time by the dispatcher's clock, and tells it the time of day.
+    ///
+    /// The first decides when something is done. What is stored, and compared with the time of day by others or after a
+    /// restart, is the second: the first stands still while the machine sleeps.
+    fn now(&mut self) -> UnixMs {
+        self.dispatcher.tell_time_of_day((self.clock)());
         self.base.after(self.began.elapsed())
     }
 
@@ -166,7 +171,7 @@ impl Running {
     fn act(&mut self) {
         let now = self.now();
         while let Some(action) = self.dispatcher.poll(now) {
-            self.start(action, now);
+            self.start(action);
         }
         let time_of_day = (self.clock)();
         while let Some(action) = self.timetable.poll(time_of_day) {
@@ -242,6 +247,9 @@ impl Running {
                 let declared = self.declare(&plugin, &subscriptions, schedules, now);
                 let _ = done.send(declared);
             }
+            Command::Check { plugin, subscriptions, schedules, answer } => {
+                let _ = answer.send(self.check(&plugin, subscriptions, schedules));
+            }
             Command::Reload(name, heard) => {
                 self.dispatcher.reload(&name, now);
                 let _ = heard.send(());
@@ -261,7 +269,7 @@ impl Running {
         }
     }
 
-    fn start(&mut self, action: Action, now: UnixMs) {
+    fn start(&mut self, action: Action) {
         let Ports { log, progress, subscribers } = self.ports.clone();
         match action {
             Action::ReadTail(read) => {
@@ -281,11 +289,13 @@ impl Running {
                 self.spawn(News::Settled(ticket, Settled::Unknown), apply);
             }
             Action::Open(handle, name) => {
-                let open = async move { News::Opened(handle, progress.open(name, now).await) };
+                let time_of_day = (self.clock)();
+                let open = async move { News::Opened(handle, progress.open(name, time_of_day).await) };
                 self.spawn(News::Opened(handle, panicked()), open);
             }
             Action::Close(handle, id) => {
-                let close = async move { News::Closed(handle, progress.close(id, now).await) };
+                let time_of_day = (self.clock)();
+                let close = async move { News::Closed(handle, progress.close(id, time_of_day).await) };
                 self.spawn(News::Closed(handle, panicked()), close);
             }
             Action::Pause(id, reason) => self.spawn(News::Nothing, async move {

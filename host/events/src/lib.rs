@@ -47,7 +47,7 @@
 //! | Events of a delivery | 32, 1 MiB, one of any size | [`Limits::events_per_delivery`], [`Limits::bytes_per_delivery`] | the next delivery takes the rest |
 //! | Lanes that go together in one delivery | 4, for 5 ms by what the handler took before | fixed | they go apart |
 //! | Rows of retries in one step | 256 | [`ROWS_PER_STEP_MAX`] | the next step takes the rest |
-//! | Retries of a subscription, of all | 10,000, 100,000 | [`Limits::retries_per_subscription`], [`Limits::retries`] | its lanes stand still until there is room |
+//! | Retries of a subscription, of all; one plugin has half | 10,000, 100,000 | [`Limits::retries_per_subscription`], [`Limits::retries`] | its lanes stand still until there is room |
 //! | Dead letters of a subscription | 10,000 | [`Limits::dead_letters_per_subscription`] | it is paused |
 //! | Traps in a row, of different events | 10 | [`Limits::traps`] | it is paused |
 //! | Attempts | 12, at most 100 | [`RetryPolicy`] | a dead letter |

@@ -27,7 +27,7 @@ pub struct Limits {
     pub window_bytes: usize,
     /// Events of one subscription that failed or wait behind one that did. 10,000 by default.
     pub retries_per_subscription: usize,
-    /// The same of all subscriptions. 100,000 by default.
+    /// The same of all subscriptions; those of one plugin have half of it. 100,000 by default.
     pub retries: usize,
     /// Dead letters of one subscription at which it is paused. 10,000 by default.
     pub dead_letters_per_subscription: u64,

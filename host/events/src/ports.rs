@@ -76,19 +76,20 @@ pub trait EventLog: Send + Sync {
 /// [`EventsHandle::reload`](crate::EventsHandle::reload) tells the dispatcher afterwards:
 /// - **pause** and **resume** set and clear the pause.
 /// - **replay** from an event: the epoch is one more, every cursor beyond that place moves back to it, and the retries
-///   of later events are deleted, because the log delivers them again. From a time: the place before the first event of
-///   that time or later.
-/// - **retry a dead letter**: it becomes a row of retries, with no attempts and due at once.
+///   and dead letters of later events are deleted, because the log delivers them again. From a time: the place before
+///   the first event of that time or later.
+/// - **retry a dead letter**: it becomes a row of retries, with no attempts and due at once, whatever any clock shows.
+///   One whose event is beyond its lane's cursor is only deleted: the log delivers it.
 /// - **drop a dead letter**: it is deleted.
 pub trait ProgressStore: Send + Sync {
-    /// Says that a subscription is declared, and returns its progress. One transaction:
+    /// Says that a subscription is declared, and returns its progress. `now` is the time of day. One transaction:
     /// - A new one begins at the end of the log: all cursors at the newest event's place.
     /// - One that was closed for longer than [`DETACHED_KEPT`](crate::DETACHED_KEPT) begins anew: as a new one, its
     ///   epoch one more, its retries deleted, its dead letters kept, its pause lifted.
     /// - Any other goes on where it is, and is not closed any more.
     fn open(&self, name: SubscriptionName, now: UnixMs) -> BoxFuture<'_, Result<Progress, PortError>>;
 
-    /// Says that a subscription is not declared any more, since `now`. Its progress stays for
+    /// Says that a subscription is not declared any more, since `now`, the time of day. Its progress stays for
     /// [`DETACHED_KEPT`](crate::DETACHED_KEPT); until then the log keeps what it did not take.
     fn close(&self, id: SubscriptionId, now: UnixMs) -> BoxFuture<'_, Result<(), PortError>>;
 

@@ -69,7 +69,7 @@ pub struct RetryRow {
     pub key: Option<EventKey>,
     /// Attempts that were made: 0 where it waits behind another event.
     pub attempts: u32,
-    /// When it may be tried, once it is the first of its key.
+    /// When it may be tried, by the dispatcher's clock, once it is the first of its key.
     pub due: UnixMs,
     /// Why its last attempt failed. Policy does not read it: [`Progress`] may leave it out.
     pub problem: Option<Problem>,
@@ -109,7 +109,7 @@ pub struct DeadLetter {
     pub key: Option<EventKey>,
     /// Attempts that were made.
     pub attempts: u32,
-    /// When it died.
+    /// When it died, by the time of day.
     pub at: UnixMs,
     /// Why.
     pub problem: Problem,

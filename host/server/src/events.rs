@@ -18,6 +18,8 @@ mod publish;
 mod retention;
 #[cfg(test)]
 pub(crate) mod test_events;
+#[cfg(test)]
+mod tests;
 
 use std::{sync::Arc, time::Duration};
 
@@ -193,12 +195,15 @@ impl Events {
         Ok(EventCounters { queue: self.feed.counters(), dispatcher: self.handle.counters().await? })
     }
 
-    /// Says what the live version of a plugin handles: everything of it, and nothing where the plugin is gone.
+    /// Says what the live version of a plugin handles: everything of it, and nothing where the plugin is gone. Only the
+    /// supervisor does, and one declaration after another.
     ///
     /// # Errors
     /// When there would be too many subscriptions or schedules, or the server is stopping. Nothing changes then.
     pub async fn declare(&self, plugin: &str, declaration: &Declaration) -> Result<(), DeclareError> {
         let Declaration { subscriptions, schedules } = declaration;
+        // Before anything is opened: what is open and nobody's keeps events from being deleted.
+        self.handle.check(plugin.into(), subscriptions.len(), schedules.len()).await?;
         self.open(plugin, declaration).await;
         self.handle.declare(plugin.into(), subscriptions.clone(), schedules.clone()).await
     }

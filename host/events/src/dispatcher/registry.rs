@@ -109,11 +109,7 @@ impl Dispatcher {
         specs: &[SubscriptionSpec],
         now: UnixMs,
     ) -> Result<(), TooManySubscriptions> {
-        let others = self.entries.values().filter(|entry| entry.wanted.is_some() && entry.name.plugin != *plugin);
-        let max = self.limits.subscriptions;
-        if others.count() + specs.len() > max {
-            return Err(TooManySubscriptions { max });
-        }
+        self.check(plugin, specs.len())?;
         let mine = self.entries.iter_mut().filter(|(_, entry)| entry.name.plugin == *plugin);
         let mut changed: Vec<_> = mine
             .map(|(handle, entry)| {
@@ -131,6 +127,16 @@ impl Dispatcher {
         }
         changed.into_iter().for_each(|handle| self.reconcile(handle, now));
         Ok(())
+    }
+
+    /// Finds out whether a plugin may have `count` subscriptions.
+    ///
+    /// # Errors
+    /// When there would be too many.
+    pub(crate) fn check(&self, plugin: &str, count: usize) -> Result<(), TooManySubscriptions> {
+        let others = self.entries.values().filter(|entry| entry.wanted.is_some() && *entry.name.plugin != *plugin);
+        let max = self.limits.subscriptions;
+        if others.count() + count > max { Err(TooManySubscriptions { max }) } else { Ok(()) }
     }
 
     /// Says that the progress of a subscription was changed by somebody else: it is read anew. Does nothing for one that
@@ -159,8 +165,9 @@ impl Dispatcher {
         let Some(entry) = self.entries.get_mut(&handle) else { return };
         match progress {
             Ok(progress) => {
-                self.rows += progress.retries.len();
-                entry.phase = Phase::Open(Box::new(Active::new(progress, &self.limits, now)));
+                let active = Active::new(progress, &self.limits, now);
+                self.rows.change(&entry.name.plugin, 0, active.chains.rows());
+                entry.phase = Phase::Open(Box::new(active));
             }
             Err(error) => {
                 tracing::warn!(
@@ -208,7 +215,7 @@ impl Dispatcher {
             Phase::Open(active) if active.in_flight > 0 => return self.unlisten(handle),
             Phase::Open(active) => {
                 let (id, rows) = (active.id, active.chains.rows());
-                self.rows -= rows;
+                self.rows.change(&entry.name.plugin, rows, 0);
                 entry.phase = if is_wanted { Phase::Absent } else { Phase::Leaving(id) };
                 self.unlisten(handle);
             }

@@ -72,7 +72,9 @@ impl Dispatcher {
         let Some(active) = entry.active_mut() else { return };
         let rows = active.chains.rows();
         let pause = active.apply(conclusion, &self.limits);
-        self.rows = self.rows + active.chains.rows() - rows;
+        let rows_now = active.chains.rows();
+        self.rows.change(&entry.name.plugin, rows, rows_now);
+        let Some(active) = entry.active_mut() else { return };
         for cursor in &conclusion.step.cursors {
             match &work.kind {
                 Kind::Lane(_) | Kind::Lanes(_) => active.advance(cursor.lane, cursor.to, end),

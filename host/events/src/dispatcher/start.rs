@@ -203,7 +203,8 @@ impl Dispatcher {
                 let row = RetryRow { seq: *seq, key: key.clone(), attempts: *attempts, due: UnixMs(0), problem: None };
                 let problem = Problem::new("event_deleted", "the event was deleted from the log before it was handled");
                 let mut step = Step::new(id, epoch);
-                step.dead_letters.push(DeadLetter { seq: *seq, key, attempts: *attempts, at: now, problem });
+                let at = self.time_of_day;
+                step.dead_letters.push(DeadLetter { seq: *seq, key, attempts: *attempts, at, problem });
                 step.retries.push(RetryStep::Remove(row));
                 self.outbox.push_back(Action::Apply(ticket, step));
             }
@@ -225,6 +226,7 @@ impl Dispatcher {
             retry: self.limits.retry,
             random,
             began: now,
+            dated: self.time_of_day,
             way,
         };
         self.counters.deliveries += 1;
@@ -233,9 +235,10 @@ impl Dispatcher {
 
     /// Returns for how many rows of retries of a subscription there is room.
     fn room(&self, handle: Handle) -> usize {
-        let Some(active) = self.entries.get(&handle).and_then(super::Entry::active) else { return 0 };
+        let Some(entry) = self.entries.get(&handle) else { return 0 };
+        let Some(active) = entry.active() else { return 0 };
         let own = self.limits.retries_per_subscription.saturating_sub(active.chains.rows() + active.reserved);
-        own.min(self.limits.retries.saturating_sub(self.rows))
+        own.min(self.rows.room(&entry.name.plugin, self.limits.retries))
     }
 
     fn portion(&self, room: usize) -> Portion {
@@ -260,9 +263,11 @@ impl Dispatcher {
     /// Changes how many rows a piece of work may add.
     pub(super) fn reserve(&mut self, ticket: Ticket, reserved: usize) {
         let Some(work) = self.work.get_mut(&ticket) else { return };
+        // It stays until what is on its way has ended.
+        let Some(entry) = self.entries.get_mut(&work.handle) else { return };
         let before = std::mem::replace(&mut work.reserved, reserved);
-        self.rows = self.rows + reserved - before;
-        if let Some(active) = self.entries.get_mut(&work.handle).and_then(super::Entry::active_mut) {
+        self.rows.change(&entry.name.plugin, before, reserved);
+        if let Some(active) = entry.active_mut() {
             active.reserved = active.reserved + reserved - before;
         }
     }

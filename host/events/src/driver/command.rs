@@ -20,6 +20,12 @@ pub(super) enum Command {
         schedules: Vec<ScheduleSpec>,
         done: oneshot::Sender<Result<(), DeclareError>>,
     },
+    Check {
+        plugin: Arc<str>,
+        subscriptions: usize,
+        schedules: usize,
+        answer: oneshot::Sender<Result<(), DeclareError>>,
+    },
     Reload(SubscriptionName, oneshot::Sender<()>),
     Subscriptions(oneshot::Sender<Vec<SubscriptionView>>),
     Schedules(oneshot::Sender<Vec<ScheduleView>>),
@@ -27,7 +33,7 @@ pub(super) enum Command {
     Counters(oneshot::Sender<DispatcherCounters>),
 }
 
-/// Why a plugin's subscriptions and schedules are not declared. Nothing of them changed.
+/// Why a plugin's subscriptions and schedules are not declared, or may not be. Nothing of them changed.
 #[derive(Debug, thiserror::Error)]
 pub enum DeclareError {
     /// There are too many subscriptions.
@@ -69,6 +75,15 @@ impl EventsHandle {
         schedules: Vec<ScheduleSpec>,
     ) -> Result<(), DeclareError> {
         self.ask(|done| Command::Declare { plugin, subscriptions, schedules, done }).await?
+    }
+
+    /// Finds out whether a plugin may declare so many subscriptions and schedules. Changes nothing; the answer holds
+    /// until somebody declares something.
+    ///
+    /// # Errors
+    /// As [`EventsHandle::declare`] of so many.
+    pub async fn check(&self, plugin: Arc<str>, subscriptions: usize, schedules: usize) -> Result<(), DeclareError> {
+        self.ask(|answer| Command::Check { plugin, subscriptions, schedules, answer }).await?
     }
 
     /// Says that the store holds another progress of a subscription than before: it was paused, resumed or replayed, or
@@ -124,6 +139,7 @@ impl std::fmt::Debug for Command {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Declare { .. } => "Declare",
+            Self::Check { .. } => "Check",
             Self::Reload(..) => "Reload",
             Self::Subscriptions(_) => "Subscriptions",
             Self::Schedules(_) => "Schedules",
@@ -134,6 +150,11 @@ impl std::fmt::Debug for Command {
 }
 
 impl Running {
+    pub(super) fn check(&self, plugin: &Arc<str>, subscriptions: usize, schedules: usize) -> Result<(), DeclareError> {
+        self.timetable.check(plugin, schedules)?;
+        Ok(self.dispatcher.check(plugin, subscriptions)?)
+    }
+
     pub(super) fn declare(
         &mut self,
         plugin: &Arc<str>,

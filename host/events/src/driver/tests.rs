@@ -7,12 +7,13 @@ use std::{
 
 use super::*;
 use crate::{
-    double::{World, name},
+    delivery::Failure,
+    double::{Subscription, World, name},
     lane::LANES,
     ports::{BoxFuture, LogRead},
     queue::{Producer, QueueLimits, queue},
     schedule::{Missed, ScheduleId, ScheduleSpec, Timing},
-    subscription::{PauseReason, SubscriptionId, SubscriptionName, SubscriptionSpec},
+    subscription::{DETACHED_KEPT, Epoch, PauseReason, Problem, SubscriptionId, SubscriptionName, SubscriptionSpec},
     topic::Pattern,
 };
 
@@ -28,6 +29,10 @@ struct Inner {
     panics: usize,
     /// How long a delivery takes.
     takes: Duration,
+    /// Whether every event is a dead letter.
+    fails: bool,
+    /// How far the time of day went on while the even clock stood still.
+    slept: Duration,
 }
 
 impl Double {
@@ -100,8 +105,12 @@ impl Subscribers for Double {
                 drop(inner);
                 panic!("a port that is not well");
             }
-            let conclusion = delivery.conclude(delivery.items.len(), None, takes);
-            let events: Vec<_> = delivery.items.iter().map(|item| Arc::clone(&item.event)).collect();
+            let (handled, failure) = match inner.fails {
+                true => (0, Some(Failure::fatal(Problem::new("no", "never")))),
+                false => (delivery.items.len(), None),
+            };
+            let conclusion = delivery.conclude(handled, failure, takes);
+            let events: Vec<_> = delivery.items[..handled].iter().map(|item| Arc::clone(&item.event)).collect();
             match inner.world.apply(&conclusion.step, &events) {
                 true => Settled::Committed(conclusion),
                 false => Settled::Stale,
@@ -128,12 +137,12 @@ fn start(items: usize) -> Setup {
     let double = Double::default();
     let (published, consumer) = queue(QueueLimits { items, bytes: usize::MAX });
     let port = Arc::new(double.clone());
-    let began = Instant::now();
+    let (began, sleeper) = (Instant::now(), double.clone());
     let (handle, driver) = Driver::new(DriverParts {
         limits: Limits::default(),
         ports: Ports { log: port.clone(), progress: port.clone(), subscribers: port },
         published: consumer,
-        clock: Arc::new(move || UnixMs(0).after(began.elapsed())),
+        clock: Arc::new(move || UnixMs(0).after(began.elapsed() + sleeper.lock().slept)),
         seed: 1,
     });
     let (stop, stopped) = tokio::sync::oneshot::channel();
@@ -238,4 +247,55 @@ async fn runs_schedules_by_the_clock() {
     let handle = setup.handle.clone();
     setup.end().await;
     assert_eq!(handle.run_now(schedules[0].name.clone()).await, Err(Gone.into()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_stored_is_dated_by_the_time_of_day() {
+    const DAY: Duration = Duration::from_hours(24);
+    let setup = start(100);
+    setup.declare().await;
+    let row = |read: fn(&Subscription) -> bool| read(&setup.double.lock().world.subscriptions[&name("p", "*")]);
+    // The machine sleeps for two weeks, of which the even clock knows nothing.
+    setup.double.lock().slept = 2 * DETACHED_KEPT;
+    setup.double.lock().fails = true;
+    setup.publish(1);
+    while !row(|row| !row.dead.is_empty()) {
+        sleep(Duration::from_millis(1)).await;
+    }
+    assert!(row(|row| row.dead.values().all(|letter| letter.at >= UnixMs(0).after(2 * DETACHED_KEPT))));
+    setup.handle.declare("p".into(), Vec::new(), Vec::new()).await.expect("none");
+    while !row(|row| row.closed.is_some()) {
+        sleep(Duration::from_millis(1)).await;
+    }
+    assert!(row(|row| row.closed >= Some(UnixMs(0).after(2 * DETACHED_KEPT))));
+    // It comes back within a week, and then after one.
+    for (days, epoch) in [(6, Epoch(0)), (7, Epoch(1))] {
+        setup.double.lock().slept += days * DAY;
+        setup.declare().await;
+        while !row(|row| row.closed.is_none()) {
+            sleep(Duration::from_millis(1)).await;
+        }
+        assert_eq!(setup.double.lock().world.subscriptions[&name("p", "*")].epoch, epoch);
+        setup.handle.declare("p".into(), Vec::new(), Vec::new()).await.expect("none");
+        while !row(|row| row.closed.is_some()) {
+            sleep(Duration::from_millis(1)).await;
+        }
+    }
+    setup.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_may_be_declared_is_found_out_without_a_change() {
+    let setup = start(100);
+    setup.declare().await;
+    let Limits { subscriptions, schedules, .. } = Limits::default();
+    let check = |plugin: &str, subscriptions, schedules| setup.handle.check(plugin.into(), subscriptions, schedules);
+    assert!(matches!(check("q", subscriptions, 0).await, Err(DeclareError::Subscriptions(_))));
+    assert!(matches!(check("q", 0, schedules + 1).await, Err(DeclareError::Schedules(_))));
+    assert!(check("q", subscriptions - 1, schedules).await.is_ok());
+    // Its own are those that it would have then.
+    assert!(check("p", subscriptions, schedules).await.is_ok());
+    let views = setup.handle.subscriptions().await.expect("it runs");
+    assert_eq!(views.iter().map(|view| &view.name).collect::<Vec<_>>(), [&name("p", "*")]);
+    setup.end().await;
 }

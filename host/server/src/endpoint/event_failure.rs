@@ -60,6 +60,12 @@ pub(super) fn store_failed(error: StoreError) -> ApiError {
     }
 }
 
+/// As many events of a subscription are tried again as may be.
+pub(super) fn retries_full(max: usize) -> ApiError {
+    let detail = format!("{max} events of the subscription wait to be tried, which is as many as may: none was added");
+    ApiError::new(codes::RETRIES_FULL, detail).with_retry_after(RETRY_LATER)
+}
+
 fn store_busy() -> ApiError {
     ApiError::new(codes::STORE_BUSY, "too many writes are waiting").with_retry_after(RETRY_AFTER)
 }

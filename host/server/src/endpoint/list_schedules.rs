@@ -30,6 +30,8 @@ struct ScheduleView {
     last_run_at: Option<Timestamp>,
     /// `ok`, or the code of the problem.
     last_result: Option<String>,
+    /// What the problem said, where there was one.
+    last_message: Option<String>,
     running: bool,
     /// Slots that were skipped since the server started.
     skipped: u64,
@@ -53,6 +55,7 @@ pub async fn list_schedules(app: AppState) -> ApiResult<Json<ScheduleList>> {
             next_run_at: view.next.map(|next| timestamp(next.0)),
             last_run_at: row.and_then(|row| row.last_run_ms).map(timestamp),
             last_result: row.and_then(last_result),
+            last_message: row.and_then(|row| row.last_problem.as_ref()).map(|problem| problem.message.to_string()),
             running: view.is_running,
             skipped: view.skipped,
         }

@@ -28,7 +28,8 @@ struct Replay {
     time: Option<Timestamp>,
 }
 
-/// Delivers again what is kept of the log from a place or a time on. Dead letters stay.
+/// Delivers again what is kept of the log from a place or a time on. Dead letters of these events go: the log delivers
+/// them.
 ///
 /// # Errors
 /// `invalid_request`, `unknown_subscription` or `events_unavailable`.

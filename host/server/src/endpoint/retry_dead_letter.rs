@@ -12,7 +12,7 @@ use crate::{app::AppState, identity::trail::Attempt, problem::ApiResult};
 /// Tries a dead letter again, with as many attempts as if it were new.
 ///
 /// # Errors
-/// `unknown_dead_letter` or `events_unavailable`.
+/// `unknown_dead_letter`, `retries_full` or `events_unavailable`.
 pub async fn retry_dead_letter(app: AppState, attempt: Attempt, Path(id): Path<String>) -> ApiResult<StatusCode> {
     let id = parse_id(&id)?;
     attempt.aim_at(&id.to_string());

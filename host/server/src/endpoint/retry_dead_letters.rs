@@ -21,7 +21,7 @@ pub struct Retried {
 /// Tries dead letters again: those that are named, or the oldest of a subscription.
 ///
 /// # Errors
-/// `invalid_request`, `unknown_dead_letter`, `unknown_subscription` or `events_unavailable`.
+/// `invalid_request`, `unknown_dead_letter`, `unknown_subscription`, `retries_full` or `events_unavailable`.
 pub async fn retry_dead_letters(app: AppState, attempt: Attempt, body: Body) -> ApiResult<Json<Retried>> {
     let chosen: Chosen = read_long_json(&app, body, EXPECTED).await?;
     let done = settle(&app, attempt, chosen.check()?, Fate::Retry).await?;

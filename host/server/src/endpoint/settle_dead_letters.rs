@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use backplane_store::{
     Connection, StoreError,
-    events::{self as stored, Retried},
+    events::{self as stored, RETRIES_PER_SUBSCRIPTION_MAX, Retried},
 };
 use serde::Deserialize;
 
 use super::{
     dead_letter::{DeadLetterId, parse_id, unknown_dead_letter},
-    event_failure::store_failed,
+    event_failure::{retries_full, store_failed},
     subscription::{may_manage, reload, unknown_subscription},
 };
 use crate::{
@@ -62,6 +62,8 @@ pub(super) struct Done {
     pub(super) count: usize,
     /// Whether there are more of what was asked for.
     pub(super) more: bool,
+    /// Whether some of these are left because their subscription has as many retries as it may have.
+    is_full: bool,
 }
 
 /// Why nothing was done.
@@ -71,6 +73,8 @@ enum SettleError {
     UnknownDeadLetter,
     #[error("no subscription has this id")]
     UnknownSubscription,
+    #[error("the subscription has the {RETRIES_PER_SUBSCRIPTION_MAX} retries that it may have")]
+    Full,
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -106,12 +110,14 @@ impl Choice {
         places
     }
 
-    /// Says what is missing when nothing was found of it.
+    /// Says why nothing was done, where that is no answer.
     fn require(&self, is_managed: bool, done: Done) -> Result<(), SettleError> {
         match self {
             Self::Of(_) if !is_managed => Err(SettleError::UnknownSubscription),
-            Self::One(_) if done.count == 0 && !done.more => Err(SettleError::UnknownDeadLetter),
-            _ => Ok(()),
+            _ if done.count > 0 => Ok(()),
+            _ if done.is_full => Err(SettleError::Full),
+            Self::One(_) => Err(SettleError::UnknownDeadLetter),
+            Self::Some(_) | Self::Of(_) => Ok(()),
         }
     }
 }
@@ -120,7 +126,7 @@ impl Choice {
 /// trail, and tells the driver.
 ///
 /// # Errors
-/// `unknown_dead_letter`, `unknown_subscription` or `events_unavailable`.
+/// `unknown_dead_letter`, `unknown_subscription`, `retries_full` or `events_unavailable`.
 pub(super) async fn settle(app: &AppState, attempt: Attempt, choice: Choice, fate: Fate) -> ApiResult<Done> {
     let state = app.clone();
     let settled = app.events.write(move |connection| {
@@ -129,11 +135,11 @@ pub(super) async fn settle(app: &AppState, attempt: Attempt, choice: Choice, fat
         let mut changed = Vec::new();
         for (subscription, places) in choice.by_subscription() {
             let Some(name) = find_managed(connection, &state, &attempt, subscription)? else { continue };
-            let Retried { letters, more, .. } = match fate {
-                Fate::Retry => stored::retry_dead_letters(connection, subscription, places.as_deref(), now.0)?,
+            let Retried { letters, more, is_full } = match fate {
+                Fate::Retry => stored::retry_dead_letters(connection, subscription, places.as_deref())?,
                 Fate::Drop => stored::drop_dead_letters(connection, subscription, places.as_deref())?,
             };
-            done = Done { count: done.count + letters, more: done.more || more };
+            done = Done { count: done.count + letters, more: done.more || more, is_full: done.is_full || is_full };
             changed.push(name);
         }
         choice.require(!changed.is_empty(), done)?;
@@ -176,6 +182,26 @@ fn settle_failed(error: SettleError) -> ApiError {
     match error {
         SettleError::UnknownDeadLetter => unknown_dead_letter(),
         SettleError::UnknownSubscription => unknown_subscription(),
+        SettleError::Full => retries_full(RETRIES_PER_SUBSCRIPTION_MAX),
         SettleError::Store(error) => store_failed(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn full_retries_are_an_error_where_nothing_was_retried() {
+        let id = || DeadLetterId { subscription: 1, seq: 2 };
+        let done = |count, is_full| Done { count, more: is_full, is_full };
+        for choice in [Choice::One(id()), Choice::Some(vec![id()]), Choice::Of(1)] {
+            let refused = choice.require(true, done(0, true)).map_err(settle_failed);
+            assert_eq!(refused.expect_err("nothing was done").code(), "retries_full", "{choice:?}");
+            assert!(choice.require(true, done(1, true)).is_ok(), "{choice:?}");
+        }
+        let unknown = Choice::One(id()).require(true, done(0, false)).map_err(settle_failed);
+        assert_eq!(unknown.expect_err("there is none").code(), "unknown_dead_letter");
+        assert!(Choice::Some(vec![id()]).require(true, done(0, false)).is_ok());
     }
 }

@@ -83,6 +83,7 @@ codes! {
     EVENTS_UNAVAILABLE = "events_unavailable", SERVICE_UNAVAILABLE, "Events cannot be read or written";
     STREAMS_BUSY = "streams_busy", SERVICE_UNAVAILABLE, "As many follow as may";
     SCHEDULES_BUSY = "schedules_busy", SERVICE_UNAVAILABLE, "As many schedules run as may";
+    RETRIES_FULL = "retries_full", SERVICE_UNAVAILABLE, "As many events are tried again as may";
     UPLOADS_BUSY = "uploads_busy", SERVICE_UNAVAILABLE, "As many components are uploaded as may";
     FOLDER_UNAVAILABLE = "folder_unavailable", SERVICE_UNAVAILABLE, "The plugin folder cannot be changed";
     STARTING = "starting", SERVICE_UNAVAILABLE, "The server is starting";

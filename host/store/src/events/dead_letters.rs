@@ -9,7 +9,7 @@ use super::{
 use crate::{
     error::StoreError,
     keys::as_i64,
-    schema::{dead_letters, retries as retry_rows},
+    schema::{cursors, dead_letters, events, retries as retry_rows},
 };
 
 /// Dead letters that one change takes at most.
@@ -42,7 +42,8 @@ pub struct Retried {
     pub letters: usize,
     /// Whether there are more of those that were asked for.
     pub more: bool,
-    /// Whether the subscription has as many retries as it may have, so that it goes on only once it took some.
+    /// Whether it was not done to more because the subscription has as many retries as it may have, so that it goes on
+    /// only once it took some.
     pub is_full: bool,
 }
 
@@ -84,8 +85,9 @@ pub fn find_dead_letter(
     Ok(row.map(dead))
 }
 
-/// Has dead letters of a subscription tried again: they become retries, with no attempts and due at `now_ms`. Those of
-/// the places in `only`, or the first of all; at most 500, and no more than the subscription may have retries.
+/// Has dead letters of a subscription tried again: they become retries, with no attempts and due whatever the clock
+/// shows. Those of the places in `only`, or the first of all; at most 500, and no more than the subscription may have
+/// retries. One that is tried anyway is only deleted.
 ///
 /// # Errors
 /// When the database cannot be written.
@@ -93,21 +95,41 @@ pub fn retry_dead_letters(
     connection: &mut SqliteConnection,
     subscription: i64,
     only: Option<&[i64]>,
-    now_ms: i64,
 ) -> Result<Retried, StoreError> {
-    let room = as_i64(RETRIES_PER_SUBSCRIPTION_MAX) - retries::count(connection, subscription)?;
-    let room = usize::try_from(room).unwrap_or(0);
-    let (first, more) = choose(connection, subscription, only, room.min(CHANGE_ROWS_MAX))?;
-    for (seq, key) in &first {
-        let has_row = retry_rows::table.find((subscription, *seq)).select(retry_rows::seq);
-        // One that is tried already, after a replay, goes on as it is.
-        if has_row.first::<i64>(connection).optional()?.is_none() {
-            let key = key.as_deref().map(Into::into);
-            RetryRow { seq: *seq, key, attempts: 0, due_ms: now_ms, problem: None }.put(connection, subscription)?;
+    let mut room = as_i64(RETRIES_PER_SUBSCRIPTION_MAX) - retries::count(connection, subscription)?;
+    let (first, more) = choose(connection, subscription, only, CHANGE_ROWS_MAX)?;
+    let mut retried = Retried { letters: 0, more, is_full: false };
+    for (seq, key) in first {
+        if !is_tried_anyway(connection, subscription, seq)? {
+            if room <= 0 {
+                return Ok(Retried { more: true, is_full: true, ..retried });
+            }
+            room -= 1;
+            let row = RetryRow { seq, key: key.map(Into::into), attempts: 0, due_ms: 0, problem: None };
+            row.put(connection, subscription)?;
         }
-        diesel::delete(dead_letters::table.find((subscription, *seq))).execute(connection)?;
+        diesel::delete(dead_letters::table.find((subscription, seq))).execute(connection)?;
+        retried.letters += 1;
     }
-    Ok(Retried { letters: first.len(), more, is_full: more && room <= CHANGE_ROWS_MAX })
+    Ok(retried)
+}
+
+/// Returns whether an event has a row of retries, or is beyond the cursor of its lane, so that the log delivers it.
+fn is_tried_anyway(connection: &mut SqliteConnection, subscription: i64, seq: i64) -> QueryResult<bool> {
+    let row = retry_rows::table.find((subscription, seq)).select(retry_rows::seq);
+    if row.first::<i64>(connection).optional()?.is_some() {
+        return Ok(true);
+    }
+    let lane: Option<i64> = events::table.find(seq).select(events::lane).first(connection).optional()?;
+    let Some(lane) = lane else { return Ok(false) };
+    let cursor = cursors::table.find((subscription, lane)).select(cursors::seq);
+    Ok(cursor.first::<i64>(connection).optional()?.is_some_and(|cursor| seq > cursor))
+}
+
+/// Deletes the dead letters of a subscription that are behind a place.
+pub(super) fn delete_after(connection: &mut SqliteConnection, subscription: i64, seq: i64) -> QueryResult<()> {
+    let later = dead_letters::table.filter(dead_letters::subscription.eq(subscription).and(dead_letters::seq.gt(seq)));
+    diesel::delete(later).execute(connection).map(drop)
 }
 
 /// Deletes dead letters of a subscription: those of the places in `only`, or the first of all; at most 500.

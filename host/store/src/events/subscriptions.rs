@@ -4,7 +4,7 @@
 
 use diesel::{dsl::count_star, prelude::*};
 
-use super::{LANES, log, retries, step::RetryRow};
+use super::{LANES, dead_letters as letters, log, retries, step::RetryRow};
 use crate::{
     error::StoreError,
     keys::as_i64,
@@ -195,8 +195,8 @@ pub fn resume_subscription(connection: &mut SqliteConnection, id: i64) -> Result
 }
 
 /// Has a subscription take events once more: its epoch is one more, every cursor beyond the place moves back to it, and
-/// the retries of later events are deleted, because the log delivers them again. Returns the place; `None` where there
-/// is no such subscription.
+/// the retries and dead letters of later events are deleted, because the log delivers them again. Returns the place;
+/// `None` where there is no such subscription.
 ///
 /// # Errors
 /// When the database cannot be written.
@@ -216,6 +216,7 @@ pub fn replay_subscription(
     let beyond = cursors::table.filter(cursors::subscription.eq(id).and(cursors::seq.gt(after)));
     diesel::update(beyond).set(cursors::seq.eq(after)).execute(connection)?;
     retries::delete_after(connection, id, after)?;
+    letters::delete_after(connection, id, after)?;
     Ok(Some(after))
 }
 

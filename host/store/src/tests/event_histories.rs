@@ -218,18 +218,23 @@ impl World {
         };
         let place = self.dice.roll(self.model.head.unsigned_abs() + 1);
         let what = self.dice.roll(3);
-        let one = self.model.subscriptions.get_mut(&id).unwrap();
+        let Model { log, subscriptions, .. } = &mut self.model;
+        let one = subscriptions.get_mut(&id).unwrap();
         match what {
             0 => {
                 self.fixture.change(move |c| replay_subscription(c, id, ReplayFrom::After(place)));
                 one.epoch += 1;
                 one.cursors = one.cursors.map(|cursor| cursor.min(place));
                 one.retries.retain(|seq, _| *seq <= place);
+                one.dead.retain(|seq| *seq <= place);
             }
             1 => {
-                self.fixture.change(move |c| retry_dead_letters(c, id, None, 0));
+                self.fixture.change(move |c| retry_dead_letters(c, id, None));
                 for seq in std::mem::take(&mut one.dead) {
-                    one.retries.entry(seq).or_insert(0);
+                    let lane = log.get(&seq).map(|(_, lane)| usize::from(*lane));
+                    if lane.is_none_or(|lane| seq <= one.cursors[lane]) {
+                        one.retries.entry(seq).or_insert(0);
+                    }
                 }
             }
             _ => {

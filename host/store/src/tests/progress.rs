@@ -103,14 +103,17 @@ fn a_replay_moves_cursors_back_and_never_forward() {
     let fixture = Fixture::new();
     let progress = fixture.open("a", "*", 0);
     fixture.publish_all(ids(9));
-    fixture.step(take(&progress, 8, &[2, 6], &[7])).unwrap();
+    fixture.step(take(&progress, 8, &[2, 6], &[3, 7])).unwrap();
     let id = progress.id;
     let replayed = fixture.change(move |connection| replay_subscription(connection, id, ReplayFrom::After(4)));
     assert_eq!(replayed, Some(4));
     let after = fixture.open("a", "*", 0);
     assert_eq!((after.epoch, after.cursors[0], after.cursors[1]), (1, 4, 0));
+    // What the log delivers again waits nowhere else.
     assert_eq!(after.retries, [row(2)]);
-    assert_eq!(after.dead_letters, 1);
+    let letters = DeadLetterQuery { subscription: Some(id), after: None, limit: 9 };
+    let letters = fixture.store.read(|connection| list_dead_letters(connection, letters)).unwrap();
+    assert_eq!(letters.iter().map(|dead| dead.letter.seq).collect::<Vec<_>>(), [3]);
     assert!(matches!(fixture.step(step(&progress, 4, 5)), Err(CommitError::Stale)), "of the epoch before");
     fixture.step(step(&after, 4, 5)).unwrap();
     let nobody = fixture.change(move |connection| replay_subscription(connection, id + 1, ReplayFrom::After(0)));
@@ -179,16 +182,34 @@ fn dead_letters_are_listed_in_pages_retried_and_dropped() {
     assert_eq!(list(None, Some((a, 3)), 2), [(a, 5), (b, 1)]);
     assert_eq!(list(Some(a), Some((a, 2)), 9), [(a, 3), (a, 5)]);
 
-    let retried = fixture.change(move |connection| retry_dead_letters(connection, a, Some(&[3, 4]), 77));
+    let retried = fixture.change(move |connection| retry_dead_letters(connection, a, Some(&[3, 4])));
     assert_eq!((retried.letters, retried.more), (1, false));
-    let due = RetryRow { seq: 3, key: Some("k3".into()), attempts: 0, due_ms: 77, problem: None };
+    let due = RetryRow { seq: 3, key: Some("k3".into()), attempts: 0, due_ms: 0, problem: None };
     assert_eq!(fixture.open("a", "*", 0).retries, [due]);
     // One that is tried already goes on as it is.
-    fixture.change(move |connection| retry_dead_letters(connection, b, None, 77));
+    fixture.change(move |connection| retry_dead_letters(connection, b, None));
     assert_eq!(fixture.open("b", "*", 0).retries[1], row(4));
     let dropped = fixture.change(move |connection| drop_dead_letters(connection, a, Some(&[2])));
     assert_eq!(dropped.letters, 1);
     assert_eq!(list(None, None, 9), [(a, 5)]);
+}
+
+#[test]
+fn a_dead_letter_that_the_log_delivers_again_is_not_tried_beside_it() {
+    let fixture = Fixture::new();
+    let progress = fixture.open("a", "*", 0);
+    fixture.publish_all(ids(9));
+    fixture.step(take(&progress, 3, &[], &[2, 3, 4, 7])).unwrap();
+    let id = progress.id;
+    let retried = fixture.change(move |connection| retry_dead_letters(connection, id, None));
+    assert_eq!((retried.letters, retried.more, retried.is_full), (4, false, false));
+    let after = fixture.open("a", "*", 0);
+    assert_eq!(after.retries.iter().map(|row| row.seq).collect::<Vec<_>>(), [2, 3]);
+    assert_eq!(after.dead_letters, 0);
+    // What the log delivers may fail and get its row.
+    let failed = [4, 7].map(|seq| RetryStep::Insert(row(seq))).to_vec();
+    fixture.step(Step { retries: failed, ..step(&after, 3, 7) }).unwrap();
+    assert_eq!(fixture.open("a", "*", 0).retries.len(), 4);
 }
 
 #[test]
@@ -207,10 +228,14 @@ fn many_dead_letters_are_moved_in_steps_and_no_more_than_there_may_be_retries() 
         fill(connection, "dead_letters", "0, 'c', 'm'", 1, 1300)?;
         fill(connection, "retries", "0, NULL, NULL", 2001, 11_200)
     });
-    let retry = || fixture.change(move |connection| retry_dead_letters(connection, id, None, 0));
+    let retry = || fixture.change(move |connection| retry_dead_letters(connection, id, None));
     let steps: Vec<_> =
         std::iter::repeat_with(retry).take(3).map(|step| (step.letters, step.more, step.is_full)).collect();
     assert_eq!(steps, [(500, true, false), (300, true, true), (0, true, true)]);
+    let one = fixture.change(move |connection| retry_dead_letters(connection, id, Some(&[1000])));
+    assert_eq!((one.letters, one.is_full), (0, true));
+    let none = fixture.change(move |connection| retry_dead_letters(connection, id, Some(&[1])));
+    assert_eq!((none.letters, none.is_full), (0, false), "there is no such letter any more");
     let dropping = || fixture.change(move |connection| drop_dead_letters(connection, id, None));
     let steps: Vec<_> = std::iter::repeat_with(dropping).take(2).map(|step| (step.letters, step.more)).collect();
     assert_eq!(steps, [(500, false), (0, false)]);

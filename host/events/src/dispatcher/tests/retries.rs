@@ -229,7 +229,10 @@ fn a_subscription_with_as_many_retries_as_it_may_have_stands_still_until_there_i
 #[test]
 fn a_subscription_that_waits_for_others_retries_to_go_goes_on_when_they_are_gone() {
     let mut simulation = Simulation::new(Limits { retries: 20, ..Limits::default() });
-    simulation.declare("bad", &["bad"]);
+    // One plugin alone leaves half of them.
+    for plugin in ["bad", "worse", "worst"] {
+        simulation.declare(plugin, &["bad"]);
+    }
     simulation.declare("good", &["good"]);
     simulation.run(millis(10));
     simulation.handler =
@@ -246,6 +249,41 @@ fn a_subscription_that_waits_for_others_retries_to_go_goes_on_when_they_are_gone
     let is_done = |simulation: &Simulation| good(simulation) == 1;
     let time = simulation.run_until(is_done, Duration::from_mins(2)).expect("there is room again");
     assert!(time < Duration::from_secs(45), "{time:?}");
+}
+
+#[test]
+fn one_plugin_whose_subscriptions_all_fail_leaves_room_for_the_others() {
+    let mut simulation = Simulation::new(Limits { retries: 40, ..Limits::default() });
+    let patterns = ["*", "bad", "bad.*"];
+    simulation.declare("bad", &patterns);
+    simulation.declare("good", &["bad"]);
+    simulation.run(millis(10));
+    let again = || Failure::retry(Some(Duration::from_hours(1)), Problem::new("no", ""));
+    simulation.handler = Box::new(move |delivery| match &*delivery.name.plugin {
+        "bad" => (millis(1), 0, Some(again())),
+        _ => (millis(1), delivery.items.len(), None),
+    });
+    for _ in 0..100 {
+        simulation.publish("bad.worse", None);
+    }
+    simulation.run(Duration::from_secs(1));
+    for number in 0..100 {
+        simulation.publish("bad", Some(&format!("key-{number}")));
+    }
+    simulation.run(Duration::from_mins(1));
+    let rows = |simulation: &Simulation| -> usize {
+        patterns.iter().map(|pattern| simulation.world.subscriptions[&name("bad", pattern)].retries.len()).sum()
+    };
+    assert!((15..=20).contains(&rows(&simulation)), "{}", rows(&simulation));
+    let handled = |simulation: &Simulation, plugin: &str, pattern: &str| {
+        simulation.world.subscriptions[&name(plugin, pattern)].handled.len()
+    };
+    assert_eq!(handled(&simulation, "good", "bad"), 100);
+    // It goes on itself as its rows go.
+    simulation.handler = Box::new(|delivery| (millis(1), delivery.items.len(), None));
+    simulation.run(Duration::from_hours(2));
+    assert_eq!(rows(&simulation), 0);
+    assert_eq!(patterns.map(|pattern| handled(&simulation, "bad", pattern)), [200, 100, 100]);
 }
 
 #[test]
