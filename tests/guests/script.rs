@@ -41,6 +41,8 @@ mod script {
         Answer(usize),
         /// Adds a header to the answer, as it is.
         Header(String, String),
+        /// Answers with this status.
+        Status(u16),
         /// Answers with a problem, which says what was seen.
         Refuse,
         /// Panics.
@@ -72,6 +74,12 @@ mod script {
         run(steps)
     }
 
+    /// Runs steps that may write, at a path for each name.
+    #[put("/at/{name}", public)]
+    fn write_at(Path(_name): Path<String>, Json(steps): Json<Vec<Step>>) -> Result<Response> {
+        run(steps)
+    }
+
     /// Runs steps that should not write.
     #[get("/", public)]
     fn read(Query(Steps { steps }): Query<Steps>) -> Result<Response> {
@@ -85,17 +93,19 @@ mod script {
     }
 
     fn run(steps: Vec<Step>) -> Result<Response> {
-        let (mut seen, mut headers, mut answer) = (Vec::new(), Vec::new(), None);
+        let (mut seen, mut headers, mut answer, mut status) = (Vec::new(), Vec::new(), None, None);
         for step in steps {
             match step {
                 Step::Answer(bytes) => answer = Some("x".repeat(bytes)),
                 Step::Header(name, value) => headers.push((name, value)),
+                Step::Status(code) => status = Some(code),
                 Step::Refuse => return Err(Problem::conflict(serde_json::to_string(&seen)?)),
                 step => seen.push(take(step)?),
             }
         }
         let mut response = answer.map_or_else(|| Json(seen).into_response(), IntoResponse::into_response)?;
         response.headers.extend(headers);
+        response.status = status.unwrap_or(response.status);
         Ok(response)
     }
 
@@ -141,7 +151,7 @@ mod script {
             Step::Spin => loop {
                 hint::spin_loop();
             },
-            Step::Answer(_) | Step::Header(..) | Step::Refuse => {}
+            Step::Answer(_) | Step::Header(..) | Step::Status(_) | Step::Refuse => {}
         }
         Ok(Seen::Nothing)
     }

@@ -186,6 +186,22 @@ fn an_idempotency_key_publishes_once_and_repeats_the_answer() {
 }
 
 #[test]
+fn a_topic_that_is_called_as_a_path_is_a_topic_as_any_other() {
+    let server = Server::start(&[]);
+    let mut stream = server.follow("?topic=stream");
+    let place = server.put_event("stream", &json!(1));
+    assert_eq!((stream.event().0, &server.events("?topic=stream")[0]["data"]), (place, &json!(1)));
+    let key = [("idempotency-key", "k-1")];
+    let accepted = check_accepted(&post(&server, "/api/events/stream?key=a", "text/plain", &key, "2"));
+    assert_eq!(check_accepted(&post(&server, "/api/events/stream?key=a", "text/plain", &key, "2")), accepted);
+    post(&server, "/api/events/a?key=a", "text/plain", &key, "2").check_problem(422, "idempotency_key_reused");
+    let refused = server.send("DELETE", "/api/events/stream");
+    refused.check_problem(405, "method_not_allowed");
+    let allowed = refused.header("allow").unwrap_or_default();
+    assert!(allowed.contains("GET") && allowed.contains("POST"), "{allowed}");
+}
+
+#[test]
 fn what_is_no_event_is_refused_with_the_reason() {
     let server = Server::start(&[]);
     let long = "a".repeat(65);
@@ -225,9 +241,28 @@ fn what_is_no_event_is_refused_with_the_reason() {
     }
     check("/api/events", "text/plain", &[("ce-specversion", "1.0")], "", invalid);
     check("/api/events", BATCH, &[], "{}", invalid);
+    check_not_utf8(&server);
     assert_eq!(server.send("PUT", "/api/events/a").status, 405);
     assert_eq!(server.events(""), Vec::<Value>::new());
     server.check_health();
+}
+
+/// Checks that JSON whose text is not UTF-8 is refused in every mode.
+#[track_caller]
+fn check_not_utf8(server: &Server) {
+    let around = |begin: &str, end: &str| [begin.as_bytes(), b"\"\xff\"", end.as_bytes()].concat();
+    let structured = r#"{"specversion":"1.0","type":"a","data":"#;
+    let binary = [("ce-specversion", "1.0"), ("ce-type", "a")];
+    for (path, content_type, headers, body) in [
+        ("/api/events/a", "application/json", [].as_slice(), around("", "")),
+        ("/api/events/a", "application/json", &binary, around("", "")),
+        ("/api/events/a", STRUCTURED, &[], around(structured, "}")),
+        ("/api/events", "application/json", &binary, around("", "")),
+        ("/api/events", "application/json", &[], around(r#"[{"topic":"a","data":"#, "}]")),
+        ("/api/events", BATCH, &[], around(&format!("[{structured}"), "}]")),
+    ] {
+        post(server, path, content_type, headers, body).check_problem(422, "invalid_event");
+    }
 }
 
 /// Checks that a body of so many bytes is refused before it is sent.

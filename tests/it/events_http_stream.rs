@@ -10,7 +10,8 @@ use std::{
 use serde_json::{Value, json};
 
 use crate::harness::{
-    Connection, Server, Setup, StopOnDrop, Stopwatch, Stream, administrators_token, raise_file_limit, wait_until,
+    Connection, Preload, Server, Setup, StopOnDrop, Stopwatch, Stream, administrators_token, raise_file_limit,
+    wait_until,
 };
 
 fn request(server: &Server, query: &str, last_event_id: &str) -> reqwest::blocking::RequestBuilder {
@@ -172,6 +173,38 @@ fn clients_that_never_read_hold_nobody_up_and_lose_their_places() {
             &text[text.len().saturating_sub(500)..]
         );
     }
+    server.check_health();
+}
+
+#[test]
+fn connections_of_clients_that_never_read_are_closed() {
+    const CONNECTIONS: usize = 4;
+    let clock = Preload::new();
+    let config = format!("[http]\nconnections_per_address_max = {CONNECTIONS}\n");
+    let server = Setup::new().config(&config).preload(&clock).start();
+    let address = Ipv4Addr::new(127, 0, 1, 1);
+    let deaf: Vec<_> = (0..CONNECTIONS)
+        .map(|_| {
+            let mut connection = Connection::open_from(&server, address);
+            assert!(connection.send(head()));
+            connection.read_some();
+            connection
+        })
+        .collect();
+    // 26 MB for each of them: more than any socket takes.
+    let large = vec![json!({"topic": "large", "data": "x".repeat(250 << 10)}); 15];
+    for _ in 0..7 {
+        assert_eq!(server.send_json("POST", "/api/events", &json!(large)).status, 202);
+    }
+    let is_free = || Connection::open_from(&server, address).call("GET", "/healthz", "", b"").is_some();
+    assert!(!is_free(), "all connections of this address are taken");
+    let mut ahead = Duration::ZERO;
+    wait_until("their connections to be closed", || {
+        ahead += Duration::from_secs(61);
+        clock.set_uptime_ahead(&server, ahead);
+        is_free()
+    });
+    drop(deaf);
     server.check_health();
 }
 

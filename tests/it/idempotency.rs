@@ -78,6 +78,32 @@ fn another_request_under_the_same_key_is_refused() {
     assert_eq!(sum(&server), "1");
 }
 
+/// Adds one to a counter by another route, at a path of that, under the key `a`.
+#[track_caller]
+fn count_at(server: &Server, name: &str) -> Answer {
+    let request = server.request("PUT", &format!("/script/at/{name}")).json(&json!([{"add": ["n", 1]}]));
+    server.receive(request.header("idempotency-key", "a"))
+}
+
+#[test]
+fn another_path_of_the_same_route_is_another_request() {
+    let server = Server::start(&["script"]);
+    check(&count_at(&server, "one"), 1, false);
+    count_at(&server, "two").check_problem(422, "idempotency_key_reused");
+    check(&count_at(&server, "one"), 1, true);
+    assert_eq!(sum(&server), "1");
+}
+
+#[test]
+fn keys_of_two_routes_are_two_keys() {
+    let server = Server::start(&["script"]);
+    check(&count(&server, "a"), 1, false);
+    check(&count_at(&server, "one"), 2, false);
+    check(&count(&server, "a"), 1, true);
+    check(&count_at(&server, "one"), 2, true);
+    assert_eq!(sum(&server), "2");
+}
+
 #[test]
 fn a_key_that_is_none_is_refused() {
     let server = Server::start(&["script"]);

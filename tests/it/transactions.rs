@@ -42,6 +42,19 @@ fn an_err_discards_what_was_written() {
 }
 
 #[test]
+fn an_ok_commits_whatever_its_status_and_an_err_never_does() {
+    let server = start();
+    for status in [409, 500] {
+        let key = status.to_string();
+        let seen = server.script(&json!([{"set": [key, "1"]}, {"status": status}]));
+        assert_eq!((seen.status, seen.json()), (status, json!([null])), "{seen:?}");
+        assert_eq!(server.look(&json!([{"get": key}])), json!(["1"]), "{status}");
+    }
+    server.script(&json!([{"set": ["refused", "1"]}, "refuse"])).check_problem(409, "conflict");
+    assert_eq!(server.look(&json!([{"get": "refused"}, {"count": ""}])), json!([null, 2]));
+}
+
+#[test]
 fn a_trap_discards_what_was_written() {
     check_discarded(&start(), &json!("panic"), 500, "plugin_failed");
 }

@@ -71,7 +71,7 @@ pub use self::{
     list_users::list_users,
     list_versions::{VersionView, list_versions},
     pause_subscription::pause_subscription,
-    publish_event::publish_event,
+    publish_event::{publish_event, publish_event_to_stream},
     publish_events::publish_events,
     refresh_session::refresh_session,
     replay_subscription::replay_subscription,

@@ -1,8 +1,8 @@
 //! The accept loop: from a listening socket to requests.
 //!
 //! hyper serves the connections; this module bounds them. A connection that stays silent, sends its headers slowly,
-//! comes on top of the caps or grows old is closed, and running out of file descriptors is waited out. Stopping lets
-//! requests in flight finish and takes no new ones.
+//! reads nothing, comes on top of the caps or grows old is closed, and running out of file descriptors is waited out.
+//! Stopping lets requests in flight finish and takes no new ones.
 //!
 //! The loop owns all of its state, so that a request takes no lock here. This module does not know what a request
 //! means: its errors (a malformed head, 431 for too many headers) are hyper's, without a body.
@@ -11,6 +11,7 @@ mod connection;
 mod linger;
 mod open;
 mod peer;
+mod stall;
 mod tls;
 
 use std::{convert::Infallible, error::Error, io, net::SocketAddr, sync::Arc, time::Duration};

@@ -32,7 +32,8 @@ pub fn router(app: AppState) -> Router {
         .route("/api/api-keys/{id}", delete(endpoint::revoke_api_key))
         // Who may do what with which events is by role, scope and topic: the handlers know it.
         .route("/api/events", get(endpoint::list_events).post(endpoint::publish_events))
-        .route("/api/events/stream", get(endpoint::stream_events))
+        // `stream` is a topic, too.
+        .route("/api/events/stream", get(endpoint::stream_events).post(endpoint::publish_event_to_stream))
         .route("/api/events/{topic}", post(endpoint::publish_event))
         .route("/api/subscriptions", get(endpoint::list_subscriptions))
         .route("/api/subscriptions/{id}", get(endpoint::show_subscription))

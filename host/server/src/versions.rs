@@ -4,8 +4,8 @@
 //!   call says so and memory is right nevertheless: a full disk stops no plugin.
 //! - Contents lie beside the database, by their hash, and are kept while a plugin lists them.
 //!
-//! Calls that change something block on the disk: make them where that is allowed. This module does not know where
-//! files come from, how plugins run, or who asks.
+//! Calls that change something block on the disk, one after another: make them where that is allowed. Who asks for a
+//! history waits for none of them. This module does not know where files come from, how plugins run, or who asks.
 
 mod contents;
 mod disk;
@@ -32,8 +32,12 @@ pub use self::{
 /// The versions of all plugins.
 pub struct Versions {
     store: Arc<Store>,
-    /// Only written to while `histories` is locked, so that no content is deleted that is about to be listed.
+    /// Only written to while `changes` is locked, so that no content is deleted that is about to be listed.
     contents: ContentStore,
+    /// Locked by a change from its beginning to its end, its waiting for the disk included: the store has histories in
+    /// the order in which memory had them.
+    changes: Mutex<()>,
+    /// Locked for moments, within a change or by who only asks: never while something waits for the disk.
     histories: Mutex<BTreeMap<PluginName, History>>,
 }
 
@@ -96,12 +100,12 @@ impl Versions {
         let contents = ContentStore::open(&data.join("contents")).map_err(OpenVersionsError::Contents)?;
         let rows = store.histories().map_err(OpenVersionsError::Store)?;
         let histories = rows.into_iter().filter_map(|(plugin, rows)| read(&plugin, rows)).collect();
-        Ok(Self { store, contents, histories: Mutex::new(histories) })
+        Ok(Self { store, contents, changes: Mutex::new(()), histories: Mutex::new(histories) })
     }
 
     /// Returns what is known of a plugin's versions; nothing if it was never live.
     pub fn history(&self, plugin: &PluginName) -> History {
-        self.lock().get(plugin).cloned().unwrap_or_default()
+        lock(&self.histories).get(plugin).cloned().unwrap_or_default()
     }
 
     /// Makes a version the live one and keeps its content, whose hash the record names.
@@ -109,14 +113,16 @@ impl Versions {
     /// # Errors
     /// When the disk does not take it, for example because it is full. The version is live in memory all the same.
     pub fn record_live(&self, plugin: &PluginName, record: VersionRecord, content: &[u8]) -> Result<(), KeepError> {
-        let mut histories = self.lock();
-        let kept = self.contents.put(record.hash, content);
-        let history = histories.entry(plugin.clone()).or_default();
-        let before: Vec<ContentHash> = history.versions.iter().map(|version| version.hash).collect();
+        let _change = lock(&self.changes);
+        let (before, hash) = (self.history(plugin), record.hash);
+        let mut history = before.clone();
         history.record_live(record);
-        self.write(plugin, history)?;
-        if before.iter().any(|hash| history.find(*hash).is_none()) {
-            self.delete_unlisted(&histories);
+        // First: it is live already, and who sees that and asks is told so.
+        lock(&self.histories).insert(plugin.clone(), history.clone());
+        let kept = self.contents.put(hash, content);
+        self.write(plugin, &history)?;
+        if before.versions.iter().any(|version| history.find(version.hash).is_none()) {
+            self.delete_unlisted();
         }
         kept.map_err(|source| KeepError::Content { plugin: plugin.clone(), source })
     }
@@ -172,22 +178,28 @@ impl Versions {
     /// # Errors
     /// When the contents cannot be listed or deleted.
     pub fn collect_garbage(&self) -> io::Result<usize> {
-        self.contents.retain(&listed(&self.lock()))
+        let _change = lock(&self.changes);
+        self.contents.retain(&self.listed())
     }
 
-    fn delete_unlisted(&self, histories: &BTreeMap<PluginName, History>) {
-        if let Err(error) = self.contents.retain(&listed(histories)) {
+    /// Within a change.
+    fn delete_unlisted(&self) {
+        if let Err(error) = self.contents.retain(&self.listed()) {
             tracing::warn!(%error, "contents that are not needed any more were not deleted");
         }
     }
 
     /// Changes a plugin's history, in memory and then in the store; a plugin without one stays without.
     fn change(&self, plugin: &PluginName, change: impl FnOnce(&mut History)) -> Result<(), KeepError> {
-        let mut histories = self.lock();
-        let Some(history) = histories.get_mut(plugin) else { return Ok(()) };
-        let before = history.clone();
-        change(history);
-        if *history == before { Ok(()) } else { self.write(plugin, history) }
+        let _change = lock(&self.changes);
+        let Some(before) = lock(&self.histories).get(plugin).cloned() else { return Ok(()) };
+        let mut history = before.clone();
+        change(&mut history);
+        if history == before {
+            return Ok(());
+        }
+        lock(&self.histories).insert(plugin.clone(), history.clone());
+        self.write(plugin, &history)
     }
 
     fn write(&self, plugin: &PluginName, history: &History) -> Result<(), KeepError> {
@@ -197,13 +209,15 @@ impl Versions {
         written.map_err(|source| KeepError::History { plugin: plugin.clone(), source })
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<PluginName, History>> {
-        self.histories.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Returns the contents that a plugin lists.
+    fn listed(&self) -> BTreeSet<ContentHash> {
+        let histories = lock(&self.histories);
+        histories.values().flat_map(|history| &history.versions).map(|version| version.hash).collect()
     }
 }
 
-fn listed(histories: &BTreeMap<PluginName, History>) -> BTreeSet<ContentHash> {
-    histories.values().flat_map(|history| &history.versions).map(|version| version.hash).collect()
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Reads the versions of one plugin. Damaged ones stop nothing: the plugin has none then.

@@ -164,4 +164,13 @@ mod tests {
         assert!(plain(&[], Some(""), b"").is_err());
         assert!(plain(&[("content-type", "application/x+json")], None, b"{").is_err());
     }
+
+    #[test]
+    fn json_is_utf8_in_its_strings_too() {
+        let headers = headers(&[&REQUIRED, [("content-type", "application/json")].as_slice()].concat());
+        for read in [read_binary, |headers: &HeaderMap, body: Vec<u8>| read_plain(headers, None, body)] {
+            assert!(read(&headers, "\"\u{ff}\"".into()).is_ok());
+            assert!(matches!(read(&headers, b"\"\xff\"".to_vec()), Err(ReadEventError::Invalid(_))));
+        }
+    }
 }

@@ -100,6 +100,7 @@ mod tests {
             EventMessage { topic: "Not a topic", ..REQUIRED },
             EventMessage { content_type: "json", ..REQUIRED },
             EventMessage { content_type: "application/json", ..REQUIRED },
+            EventMessage { content_type: "application/json", payload: b"\"\xff\"", ..REQUIRED },
             EventMessage { id: &long, ..REQUIRED },
             EventMessage { source: "not a uri", ..REQUIRED },
             EventMessage { time: Some((i64::MAX, 0)), ..REQUIRED },

@@ -223,6 +223,19 @@ mod tests {
     }
 
     #[test]
+    fn json_is_utf8_in_its_strings_too() {
+        let with = |data: &[u8]| [br#"{"specversion":"1.0","type":"a","data":"#, data, b"}"].concat();
+        let short = |data: &[u8]| [br#"[{"topic":"a","data":"#, data, b"}]"].concat();
+        let list = |data: &[u8]| [b"[", with(data).as_slice(), b"]"].concat();
+        for (data, is_json) in [("\"\u{ff}\"".as_bytes(), true), (b"\"\xff\"", false), (b"{\"\xff\":[]}", false)] {
+            assert_eq!(read_structured(&with(data)).is_ok(), is_json, "{data:?}");
+            assert_eq!(read_batch(&list(data)).is_ok(), is_json, "{data:?}");
+            assert_eq!(read_topics(&short(data)).is_ok(), is_json, "{data:?}");
+            assert_eq!(read(&json!({"data_base64": STANDARD.encode(data)})).is_ok(), is_json, "{data:?}");
+        }
+    }
+
+    #[test]
     fn the_shorter_form_is_a_topic_and_json() {
         let events = read_topics(br#"[{"topic":"a.b","key":"k","data":[1, 2]},{"topic":"a"}]"#).expect("events");
         let read: Vec<_> = events.iter().map(|event| (event.content_type.as_str(), event.payload.as_slice())).collect();

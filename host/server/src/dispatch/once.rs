@@ -58,12 +58,12 @@ pub(super) async fn answer_once(app: &App, call: Call, state: Arc<PluginState>, 
     answer(app, &target, ended)
 }
 
-/// Answers with what was answered before, if it is the same request.
+/// Answers with what was answered before, if it is the same request. A key of another route is another key.
 fn replay(target: &Target, record: &ReplyRecord, reply: Reply) -> ApiResult<Response> {
     if reply.fingerprint != record.fingerprint {
         return Err(ApiError::new(
             codes::IDEMPOTENCY_KEY_REUSED,
-            "this `idempotency-key` was sent before with another method, path, query, content type or body",
+            "this `idempotency-key` was sent to this route before, with another path, query, content type or body",
         ));
     }
     let Reply { status, headers, body, .. } = reply;

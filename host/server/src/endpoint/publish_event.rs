@@ -59,6 +59,19 @@ pub async fn publish_event(
     publish(&app, publishing, vec![event], |published| published.into_iter().next()).await
 }
 
+/// Publishes an event to the topic `stream`, whose path is a route of its own: that of those who follow.
+///
+/// # Errors
+/// As `publish_event`.
+pub async fn publish_event_to_stream(
+    app: AppState,
+    caller: Caller,
+    query: Parameters<PublishQuery>,
+    request: Request,
+) -> ApiResult<Response> {
+    publish_event(app, caller, Path("stream".to_owned()), query, request).await
+}
+
 /// Reads an event in the mode that its headers say.
 async fn read(app: &AppState, headers: &HeaderMap, query: &PublishQuery, body: Body) -> ApiResult<(Incoming, Bytes)> {
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| MediaType::parse(value.to_str().ok()?));

@@ -1,9 +1,15 @@
 //! Versions on a real disk, with a restart wherever that could lose something.
 
-use std::fs;
+use std::{
+    fs::{self, File},
+    sync::mpsc,
+    thread,
+    time::Duration,
+};
 
 use backplane_store::StoreOptions;
 use jiff::Timestamp;
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 use tempfile::TempDir;
 
 use super::*;
@@ -165,4 +171,26 @@ fn a_disk_that_takes_nothing_is_said_and_the_version_is_live() -> TestResult {
     assert_eq!(versions.history(&plugin("a")).live, Some(hash("one")));
     assert_eq!(versions.pinned(&plugin("a"), hash("two")), None);
     Ok(())
+}
+
+#[test]
+fn who_asks_for_a_history_waits_for_no_disk() -> TestResult {
+    let (data, versions) = versions_of_a(&["one"])?;
+    // A content is read before it is written, and reading this one waits for whoever writes to it.
+    let path = data.path().join("contents").join(hash("two").to_string());
+    mknodat(CWD, path.as_path(), FileType::Fifo, Mode::RUSR | Mode::WUSR, 0)?;
+    thread::scope(|scope| {
+        let recording = scope.spawn(|| versions.record_live(&plugin("a"), record("two"), b"two").is_ok());
+        let disk = File::options().write(true).open(&path)?;
+        let (sender, answer) = mpsc::channel();
+        let versions = &versions;
+        scope.spawn(move || sender.send(versions.history(&plugin("a")).live));
+        let live = answer.recv_timeout(Duration::from_secs(10));
+        drop(disk);
+        assert_eq!(live, Ok(Some(hash("two"))));
+        assert!(recording.join().is_ok_and(|is_kept| is_kept));
+        assert_eq!(versions.history(&plugin("a")).live, Some(hash("two")));
+        assert_eq!(versions.get_content(hash("two"))?, "two");
+        Ok(())
+    })
 }
