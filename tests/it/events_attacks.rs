@@ -38,6 +38,25 @@ fn events_attacks_leave_nothing_behind_and_hold_nobody_up() {
 }
 
 #[test]
+fn a_subscription_whose_events_all_trap_is_paused_until_somebody_resumes_it() {
+    let server = Server::start(&["events-attacks", "hello"]);
+    let attacked = |server: &Server| server.subscription("events-attacks", "attack.*");
+    let events = 12;
+    (0..events).for_each(|_| publish(&server, "attack.panic", "x"));
+    wait_until("the pause", || attacked(&server)["paused"] == "trapping");
+    // Another subscription of the same plugin goes on.
+    publish(&server, "calm", "beside");
+    wait_for_calm(&server, "beside", 1);
+    let server = server.kill().start();
+    assert_eq!(attacked(&server)["paused"], "trapping");
+    let path = format!("/api/subscriptions/{}/resume", attacked(&server)["id"]);
+    assert_eq!(server.send("POST", &path).json()["paused"], serde_json::Value::Null);
+    wait_until("all of them to be dead letters", || server.dead_letters().len() == events);
+    assert_eq!(count(&server, "attack.panic"), "0");
+    server.check_health();
+}
+
+#[test]
 fn an_event_carries_the_trace_of_the_call_that_published_it_and_no_caller() {
     let server = Server::start(&["events-attacks"]);
     let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";

@@ -15,6 +15,7 @@ mod attacks;
 mod audit;
 mod backups;
 mod cache;
+mod chain;
 mod clients;
 mod command_line;
 mod crash;
