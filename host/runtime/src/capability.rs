@@ -16,6 +16,7 @@ use wasmtime::component::Linker;
 
 use crate::state::InstanceState;
 
+pub use events::is_json;
 pub(crate) use wasi::Wasi;
 
 /// Interfaces that a plugin may import, without their version.

@@ -56,6 +56,7 @@ pub use bindings::{
         schedule_handler::Run as ScheduleRun,
     },
 };
+pub use capability::is_json;
 pub use compile::{CompileCommand, CompileError, compile_component};
 pub use context::{CallContext, Principal};
 pub use descriptors::{Descriptors, DescriptorsError};

@@ -100,8 +100,8 @@ fn check(event: &NewEvent, publishes: &[TopicPattern]) -> Result<(), Error> {
     if is_valid { Ok(()) } else { Err(Error::InvalidContent) }
 }
 
-/// Returns whether `payload` is one JSON text (RFC 8259).
-fn is_json(payload: &[u8]) -> bool {
+/// Returns whether `payload` is one JSON text (RFC 8259), as that of an event has to be whose content type says so.
+pub fn is_json(payload: &[u8]) -> bool {
     // As text: what is ignored is not looked at by its bytes.
     str::from_utf8(payload).is_ok_and(|text| serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok())
 }

@@ -1,6 +1,7 @@
 //! The attributes of a CloudEvent, in whatever mode it came, and what they have to be.
 
 use backplane_events::{EventKey, Topic};
+use backplane_runtime::is_json;
 use jiff::Timestamp;
 
 use super::{ID_BYTES_MAX, Incoming, MediaType, PAYLOAD_BYTES_MAX, ReadEventError, SOURCE_BYTES_MAX};
@@ -87,12 +88,6 @@ pub(super) fn check_content(content_type: &str, payload: &[u8]) -> Result<(), Re
         return Err(ReadEventError::invalid("the content type says JSON, and the data is none"));
     }
     Ok(())
-}
-
-/// Returns whether `payload` is one JSON text (RFC 8259).
-fn is_json(payload: &[u8]) -> bool {
-    // As text: what is ignored is not looked at by its bytes.
-    str::from_utf8(payload).is_ok_and(|text| serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok())
 }
 
 pub(super) fn parse_topic(text: &str) -> Result<Topic, ReadEventError> {
