@@ -50,6 +50,8 @@ const HANDLED: &str = "bench.handled";
 struct Probes {
     began: BTreeMap<u64, Instant>,
     latencies_ms: Vec<f64>,
+    /// How long each request that publishes one took.
+    acknowledged_ms: Vec<f64>,
 }
 
 type Shared = Arc<Mutex<Probes>>;
@@ -83,6 +85,8 @@ pub(super) fn run_at(options: &Options, disk: &Disk, rate: u32, report: &mut Rep
 struct Outcome {
     /// Of the probes that came back, in their order.
     latencies_ms: Vec<f64>,
+    /// Of the requests that published them.
+    acknowledged_ms: Vec<f64>,
     not_back: usize,
     published_per_second: f64,
     cpu_us_per_event: f64,
@@ -95,6 +99,8 @@ impl Outcome {
             Beside::new("server's CPU", self.cpu_us_per_event, "us an event"),
             Beside::new("probes", self.latencies_ms.len() as f64, ""),
             Beside::new("not back", self.not_back as f64, ""),
+            Beside::new("acknowledged p50", percentile(&self.acknowledged_ms, 50), "ms"),
+            Beside::new("p99", percentile(&self.acknowledged_ms, 99), "ms"),
         ];
         report.add_beside("events", format!("{name}: p50"), (percentile(&self.latencies_ms, 50), "ms"), beside);
         let p99 = (percentile(&self.latencies_ms, 99), "ms");
@@ -111,18 +117,20 @@ fn measure(options: &Options, server: &Server, per_second: f64) -> anyhow::Resul
     let duration = Duration::from_secs(duration);
     // To warm up.
     measure_once(server, per_second, duration)?;
-    let (mut latencies_ms, mut not_back, mut published) = (Vec::new(), 0, 0);
+    let (mut latencies_ms, mut acknowledged_ms, mut not_back, mut published) = (Vec::new(), Vec::new(), 0, 0);
     let cpu = server.program.cpu_seconds()?;
     for _ in 0..rounds {
         let (probes, count) = measure_once(server, per_second, duration)?;
         latencies_ms.extend(probes.latencies_ms);
+        acknowledged_ms.extend(probes.acknowledged_ms);
         not_back += probes.began.len();
         published += count;
     }
     let cpu_us_per_event = (server.program.cpu_seconds()? - cpu) * 1e6 / published as f64;
     latencies_ms.sort_by(f64::total_cmp);
+    acknowledged_ms.sort_by(f64::total_cmp);
     let published_per_second = published as f64 / (duration.as_secs_f64() * f64::from(rounds));
-    Ok(Outcome { latencies_ms, not_back, published_per_second, cpu_us_per_event })
+    Ok(Outcome { latencies_ms, acknowledged_ms, not_back, published_per_second, cpu_us_per_event })
 }
 
 fn percentile(sorted: &[f64], percent: usize) -> f64 {
@@ -216,6 +224,10 @@ async fn follow(plan: Rc<Plan>, mut caller: Caller, phase: Duration, probes: Sha
         }
         let status = caller.ask(&request).await?;
         anyhow::ensure!(status == 202, "an event was answered {status}");
+        if probe.is_some() {
+            let took_ms = (now() - began).as_secs_f64() * 1000.0;
+            probes.lock().unwrap_or_else(PoisonError::into_inner).acknowledged_ms.push(took_ms);
+        }
         published += 1;
         due += plan.interval;
     }

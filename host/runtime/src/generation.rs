@@ -40,7 +40,7 @@ use crate::{
     lane::{OnAbandon, Steered},
     limits::PluginLimits,
     manifest::{InstanceMode, Manifest, Transaction as Mode},
-    meter::{Budget, Measured, Metered, SHORT},
+    meter::{Budget, Measured, Metered},
     pace::Pace,
     permits::Permits,
     pool::Pool,
@@ -239,7 +239,11 @@ impl Generation {
 
     /// Takes note of a call that ended.
     fn note_call(&self, place: u32, is_fault: bool, spent: Duration) {
-        self.pace.note(place, is_fault || spent >= SHORT);
+        self.pace.note(place, is_fault, spent);
+        self.count_call(is_fault);
+    }
+
+    fn count_call(&self, is_fault: bool) {
         self.calls.fetch_add(1, Ordering::Relaxed);
         self.failures.fetch_add(u64::from(is_fault), Ordering::Relaxed);
     }

@@ -11,7 +11,7 @@ use wasmtime::{
 };
 
 use crate::{
-    byte_budget::ByteBudget, capability, engine, lane::SlowLane, limits::HostLimits, name::PluginName,
+    aside, byte_budget::ByteBudget, capability, engine, lane::SlowLane, limits::HostLimits, name::PluginName,
     permits::Permits, state::InstanceState, ticker::Ticker, turns::Turns,
 };
 
@@ -29,6 +29,8 @@ pub(crate) struct Host {
     pub(crate) deliveries: Arc<Permits>,
     /// Rights to run a schedule.
     pub(crate) schedule_runs: Arc<Permits>,
+    /// Rights to compute for a while, for what nobody waits for.
+    pub(crate) aside: Arc<Permits>,
     /// Rights to keep an instance between calls.
     pub(crate) idle: Arc<Permits>,
     /// Linear memory of all instances together.
@@ -64,6 +66,7 @@ impl Host {
             running: Permits::new(limits.running_max),
             deliveries: Permits::new(limits.deliveries_max),
             schedule_runs: Permits::new(limits.schedule_runs_max),
+            aside: Permits::new(aside::share(threads)),
             idle: Permits::new(limits.idle_max),
             memory: ByteBudget::new(limits.memory_total_bytes_max),
             transactions: ByteBudget::new(limits.transactions_bytes_max),

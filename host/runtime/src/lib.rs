@@ -13,6 +13,7 @@
 //! status, no SQL and no folder.
 
 mod admission;
+mod aside;
 mod bindings;
 mod byte_budget;
 mod cache;

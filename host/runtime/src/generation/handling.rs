@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::Generation;
 use crate::{
     admission::Admission,
+    aside::Aside,
     bindings::exports::backplane::plugin::schedule_handler,
     call::{Run, Start},
     context::CallContext,
@@ -56,6 +57,7 @@ pub(super) struct Handling {
     is_shared: bool,
     /// CPU time since other tasks had a chance.
     spent: Duration,
+    aside: Aside,
 }
 
 /// One handler on its way; it can go on in another thread.
@@ -82,7 +84,8 @@ impl Handling {
     pub(super) fn new(start: Start) -> Self {
         let Start { generation, admission, context, scope, is_first } = start;
         let (used, draft, spent) = (None, None, Duration::ZERO);
-        Self { generation, used, admission, context, scope, draft, is_first, is_shared: false, spent }
+        let aside = Aside::new(Arc::clone(&generation.host.aside));
+        Self { generation, used, admission, context, scope, draft, is_first, is_shared: false, spent, aside }
     }
 
     /// Runs one handler. A failure is its own; with it, the transaction is as it was before.
@@ -91,6 +94,7 @@ impl Handling {
     /// When the handler could not be run, for a reason that is not the plugin's. Then the transaction comes to nothing.
     pub(super) async fn handle(&mut self, entry: Entry) -> Result<Ended, InvokeError> {
         if self.spent >= SHORT {
+            self.aside.leave();
             tokio::task::yield_now().await;
             self.spent = Duration::ZERO;
         }
@@ -98,15 +102,15 @@ impl Handling {
             draft.mark();
         }
         let place = entry.place(&self.generation);
-        let step = self.step(entry);
-        let Measured { result, spent } = step.steer(place).await;
+        let Measured { result, spent } = self.steer(entry, place).await;
         let Stepped { instance, draft, result } = result.map_err(InvokeError::from)?;
         (self.used, self.draft) = (instance, draft);
         self.spent += spent;
         // A handler that was ended so that it starts anew is not at fault.
         let had_room = !(self.is_shared && self.draft.as_ref().is_some_and(|draft| draft.lacked_room()));
         let is_fault = had_room && !self.is_void() && result.as_ref().is_err_and(InvokeError::is_fault);
-        self.generation.note_call(place, is_fault, spent);
+        self.generation.pace.note_aside(place, is_fault, spent);
+        self.generation.count_call(is_fault);
         let ended = match result {
             _ if !had_room => Ended::NoRoom,
             Ok(Ok(())) => Ended::Done,
@@ -138,6 +142,21 @@ impl Handling {
         Run { answer, state: Some(StateUse { context, draft }) }
     }
 
+    /// Runs one handler: a heavy one in the slow lane, a lengthy one when there is a thread for it, and a quick one at
+    /// once, since it ends sooner than it would wait.
+    async fn steer(&mut self, entry: Entry, place: u32) -> Measured<Result<Stepped, CallEnded>> {
+        let pace = &self.generation.pace;
+        let (is_heavy, is_lengthy) = (pace.is_heavy(place), pace.is_lengthy(place));
+        if is_heavy || !is_lengthy {
+            self.aside.leave();
+            return self.step(entry).steer(is_heavy).await;
+        }
+        // Before its time begins.
+        self.aside.enter().await;
+        let steered = self.step(entry).steer(is_heavy);
+        self.aside.run(steered).await
+    }
+
     fn step(&mut self, entry: Entry) -> Step {
         let limits = &self.generation.blueprint.limits;
         let budget = Budget { deadline: Instant::now() + limits.timeout, cpu: limits.cpu };
@@ -159,12 +178,13 @@ impl Handling {
 }
 
 impl Step {
-    /// Runs here while it is short. What bounds it is its own budget: around it, it is only timed.
-    async fn steer(self, place: u32) -> Measured<Result<Stepped, CallEnded>> {
+    /// Runs in the slow lane if it `is_heavy`, else here while it is short. What bounds it is its own budget: around it,
+    /// it is only timed.
+    async fn steer(self, is_heavy: bool) -> Measured<Result<Stepped, CallEnded>> {
         let start = self.generation.host.limits.init_timeout;
         let all = Budget { deadline: self.budget.deadline + start * 2, cpu: Duration::MAX };
         let slow = self.generation.host.slow_lane.handle().clone();
-        let steer = if self.generation.pace.is_heavy(place) { Steered::slow } else { Steered::new };
+        let steer = if is_heavy { Steered::slow } else { Steered::new };
         steer(Metered::new(self.run(), all), slow, OnAbandon::Cancel).await
     }
 

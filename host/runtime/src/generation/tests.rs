@@ -293,6 +293,36 @@ async fn deliveries_take_no_permit_of_requests_and_wait_for_their_own() {
 }
 
 #[tokio::test]
+async fn handlers_that_compute_for_a_while_leave_a_thread_to_calls() {
+    let bench = bench(InstanceMode::Fresh, 9);
+    let (host, pace) = (bench.generation.host(), &bench.generation.pace);
+    let others = host.aside.try_acquire().expect("nobody computes");
+    assert!(host.aside.try_acquire().is_none(), "of two threads one is for calls");
+    assert_eq!(told(bench.deliver(&[ADD]).await), (1, None), "quick ones wait for nobody");
+    (0..50).for_each(|_| pace.note_aside(0, false, Duration::from_millis(1)));
+    let mut lengthy = Box::pin(bench.deliver(&[ADD, ADD]));
+    assert!(timeout(Duration::from_millis(50), &mut lengthy).await.is_err());
+    assert!(bench.run_schedule(0).await.is_ok(), "a schedule has a pace of its own");
+    drop(others);
+    assert_eq!(told(lengthy.await), (2, None));
+    bench.comes_to_rest().await;
+}
+
+#[tokio::test]
+async fn a_handler_that_waits_lets_others_compute() {
+    let mut keyspace = MemoryKeyspace::start(9);
+    keyspace.readers = Arc::new(tokio::sync::Semaphore::new(0));
+    let bench = bench_with(InstanceMode::Fresh, keyspace, PluginLimits::default());
+    (0..50).for_each(|_| bench.generation.pace.note_aside(0, false, Duration::from_millis(1)));
+    let mut waiting = Box::pin(bench.deliver(&[PLAIN, ADD]));
+    assert!(timeout(Duration::from_millis(50), &mut waiting).await.is_err());
+    assert_eq!(told(bench.deliver(&[PLAIN]).await), (1, None));
+    bench.keyspace.readers.add_permits(9);
+    assert_eq!(told(waiting.await), (2, None));
+    bench.comes_to_rest().await;
+}
+
+#[tokio::test]
 async fn a_delivery_that_is_dropped_changes_nothing_unless_it_was_handed_over() {
     let mut keyspace = MemoryKeyspace::start(0);
     keyspace.readers = Arc::new(tokio::sync::Semaphore::new(0));

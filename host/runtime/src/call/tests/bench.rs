@@ -162,6 +162,7 @@ impl Bench {
         let host = self.generation.host();
         eventually(|| self.generation.counters().running == 0 && host.running.taken() == 0).await;
         eventually(|| host.deliveries.taken() == 0 && host.schedule_runs.taken() == 0).await;
+        eventually(|| host.aside.taken() == 0).await;
         eventually(|| self.generation.turns().is_at_rest()).await;
         eventually(|| host.transactions.used() == 0).await;
         assert_eq!(self.keyspace.open_snapshots.load(Ordering::SeqCst), 0);
