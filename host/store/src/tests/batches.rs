@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use diesel::{connection::SimpleConnection as _, prelude::*};
 
 use super::fixture::{Fixture, empty, set};
-use crate::{Change, Commit, CommitError, KeyWrite, StoreError, schema::counters};
+use crate::{Change, Commit, CommitError, Committed, KeyWrite, Pending, StoreError, schema::counters};
 
 #[test]
 fn versions_grow_in_the_order_of_commits_of_a_space() {
@@ -22,6 +22,30 @@ fn versions_grow_in_the_order_of_commits_of_a_space() {
     assert!(versions.is_sorted_by(|a, b| a < b), "{versions:?}");
     assert_eq!(fixture.value(&space, "x", 0).unwrap(), "399");
     assert_eq!(fixture.get(&space, "x", 0).unwrap().version, *versions.last().unwrap());
+}
+
+#[test]
+fn a_plugin_with_large_commits_takes_no_more_than_one_with_small_ones() {
+    let fixture = Fixture::new();
+    let (large, small) = (fixture.space("large"), fixture.space("small"));
+    let held = fixture.hold_writer();
+    let submit = |space, keys: usize| {
+        let writes = (0..keys).map(|key| set(&key.to_string(), "1")).collect();
+        fixture.store.commit(Commit { writes, ..empty(space) }).unwrap()
+    };
+    let larges: Vec<_> = (0..40).map(|_| submit(&large, 32)).collect();
+    let smalls: Vec<_> = (0..160).map(|_| submit(&small, 1)).collect();
+    drop(held);
+    let versions = |all: Vec<Pending<Committed, CommitError>>| -> Vec<i64> {
+        all.into_iter().map(|pending| pending.wait().unwrap().version).collect()
+    };
+    let (larges, smalls) = (versions(larges), versions(smalls));
+    let before = |last: i64| larges.iter().filter(|version| **version < last).count();
+    // Seventeen small commits are as many rows as a large one.
+    for (index, small) in smalls.iter().enumerate() {
+        let (larges, turns) = (before(*small), index / 17 + 1);
+        assert!(larges.abs_diff(turns) <= 1, "{larges} large ones before the small one {index}");
+    }
 }
 
 #[test]

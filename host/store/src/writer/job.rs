@@ -15,6 +15,9 @@ use crate::{
     statement::in_savepoint,
 };
 
+/// Rows that a job of the host is taken for.
+const HOST_ROWS: u64 = 8;
+
 /// Something for the writer to do.
 pub(crate) enum Job {
     Commit(Box<Submission>),
@@ -25,7 +28,7 @@ pub(crate) enum Job {
 }
 
 /// Who waits for a job: jobs of one lane are done in order, lanes take turns.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Lane {
     Host,
     Space(i64),
@@ -36,6 +39,14 @@ impl Job {
         match self {
             Self::Commit(submission) => Lane::Space(submission.commit.space.id()),
             Self::Write(_) | Self::Collect(_) | Self::Erase(_) | Self::Retain(_) => Lane::Host,
+        }
+    }
+
+    /// Returns about how many rows the job looks at or writes: what it costs.
+    pub(super) fn rows(&self) -> u64 {
+        match self {
+            Self::Commit(submission) => submission.commit.rows(),
+            Self::Write(_) | Self::Collect(_) | Self::Erase(_) | Self::Retain(_) => HOST_ROWS,
         }
     }
 

@@ -1,9 +1,11 @@
-//! Fairness: every plugin, and the host, has a lane of its own, and lanes take turns.
+//! Fairness: every plugin, and the host, has a lane of its own, and the lane that had least is next.
 //!
-//! A plugin with hundreds of waiting commits delays another's only commit by one of its own, not by hundreds. Within a
-//! lane the order of coming is kept.
+//! What a lane had is counted in rows, since jobs differ: a commit of one key and a delivery of 32 events are one job each.
+//! A plugin with hundreds of waiting commits delays another's only commit by one of its own, not by hundreds; and one whose
+//! commits are large takes no more from those whose commits are small than they take from it. Within a lane the order of
+//! coming is kept.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use super::{
     job::{Job, Lane},
@@ -14,9 +16,21 @@ use super::{
 #[derive(Default)]
 pub(super) struct Lanes {
     /// Lanes that had jobs stay here, empty: there are as many as plugins.
-    jobs: HashMap<Lane, VecDeque<Job>>,
-    /// The lanes that have jobs, the next one first.
-    turns: VecDeque<Lane>,
+    waiting: HashMap<Lane, Waiting>,
+    /// The lanes that have jobs, by the rows that each had, and whose turn was longest ago where that is the same.
+    turns: BTreeSet<(u64, u64, Lane)>,
+    /// Turns so far.
+    count: u64,
+    /// Rows that the last lane had when its turn came. Who was away has missed nothing.
+    least: u64,
+}
+
+/// The jobs of one lane.
+#[derive(Default)]
+struct Waiting {
+    jobs: VecDeque<Job>,
+    /// Rows that it had.
+    had: u64,
 }
 
 impl Lanes {
@@ -29,22 +43,27 @@ impl Lanes {
 
     fn push(&mut self, job: Job) {
         let lane = job.lane();
-        let jobs = self.jobs.entry(lane).or_default();
-        if jobs.is_empty() {
-            self.turns.push_back(lane);
+        let waiting = self.waiting.entry(lane).or_default();
+        if waiting.jobs.is_empty() {
+            waiting.had = waiting.had.max(self.least);
+            self.count += 1;
+            self.turns.insert((waiting.had, self.count, lane));
         }
-        jobs.push_back(job);
+        waiting.jobs.push_back(job);
     }
 
     /// Takes the oldest job of the lane whose turn it is.
     pub(super) fn pop(&mut self) -> Option<Job> {
-        let lane = self.turns.pop_front()?;
-        let jobs = self.jobs.get_mut(&lane)?;
-        let job = jobs.pop_front();
-        if !jobs.is_empty() {
-            self.turns.push_back(lane);
+        let (had, _, lane) = self.turns.pop_first()?;
+        let waiting = self.waiting.get_mut(&lane)?;
+        let job = waiting.jobs.pop_front()?;
+        self.least = had;
+        waiting.had = had.saturating_add(job.rows());
+        if !waiting.jobs.is_empty() {
+            self.count += 1;
+            self.turns.insert((waiting.had, self.count, lane));
         }
-        job
+        Some(job)
     }
 
     pub(super) fn is_empty(&self) -> bool {
