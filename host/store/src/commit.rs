@@ -203,11 +203,6 @@ impl From<StoreError> for CommitError {
 }
 
 impl Commit {
-    /// Returns about how many rows it looks at or writes.
-    pub(crate) fn rows(&self) -> u64 {
-        (1 + self.reads.len() + self.writes.len() + self.events.len()) as u64
-    }
-
     /// Makes one that reads and writes nothing.
     pub fn new(space: Arc<Space>, now_ms: i64) -> Self {
         Self {

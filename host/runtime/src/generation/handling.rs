@@ -153,7 +153,7 @@ impl Handling {
         }
         // Before its time begins.
         self.aside.enter().await;
-        let steered = self.step(entry).steer(is_heavy);
+        let steered = self.step(entry).steer(false);
         self.aside.run(steered).await
     }
 

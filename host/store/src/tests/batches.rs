@@ -26,22 +26,25 @@ fn versions_grow_in_the_order_of_commits_of_a_space() {
 
 #[test]
 fn a_plugin_with_large_commits_takes_no_more_than_one_with_small_ones() {
+    let values = |count: usize, bytes: usize| (0..count).map(|key| set(&key.to_string(), &"1".repeat(bytes))).collect();
+    takes_no_more(&|| values(32, 1));
+    takes_no_more(&|| values(1, 32 * 4096));
+}
+
+/// Seventeen commits of one key each come for each of the `large` ones, which cost 33 to 35.
+fn takes_no_more(large_writes: &dyn Fn() -> Vec<KeyWrite>) {
     let fixture = Fixture::new();
     let (large, small) = (fixture.space("large"), fixture.space("small"));
     let held = fixture.hold_writer();
-    let submit = |space, keys: usize| {
-        let writes = (0..keys).map(|key| set(&key.to_string(), "1")).collect();
-        fixture.store.commit(Commit { writes, ..empty(space) }).unwrap()
-    };
-    let larges: Vec<_> = (0..40).map(|_| submit(&large, 32)).collect();
-    let smalls: Vec<_> = (0..160).map(|_| submit(&small, 1)).collect();
+    let submit = |space, writes| fixture.store.commit(Commit { writes, ..empty(space) }).unwrap();
+    let larges: Vec<_> = (0..40).map(|_| submit(&large, large_writes())).collect();
+    let smalls: Vec<_> = (0..160).map(|_| submit(&small, vec![set("x", "1")])).collect();
     drop(held);
     let versions = |all: Vec<Pending<Committed, CommitError>>| -> Vec<i64> {
         all.into_iter().map(|pending| pending.wait().unwrap().version).collect()
     };
     let (larges, smalls) = (versions(larges), versions(smalls));
     let before = |last: i64| larges.iter().filter(|version| **version < last).count();
-    // Seventeen small commits are as many rows as a large one.
     for (index, small) in smalls.iter().enumerate() {
         let (larges, turns) = (before(*small), index / 17 + 1);
         assert!(larges.abs_diff(turns) <= 1, "{larges} large ones before the small one {index}");

@@ -15,8 +15,10 @@ use crate::{
     statement::in_savepoint,
 };
 
-/// Rows that a job of the host is taken for.
-const HOST_ROWS: u64 = 8;
+/// What a job of the host is taken to cost.
+const HOST_COST: usize = 8;
+/// As many bytes of a commit cost as much as a row: a page of the database.
+const PAGE_BYTES: usize = 4096;
 
 /// Something for the writer to do.
 pub(crate) enum Job {
@@ -42,11 +44,11 @@ impl Job {
         }
     }
 
-    /// Returns about how many rows the job looks at or writes: what it costs.
-    pub(super) fn rows(&self) -> u64 {
+    /// Returns about what the job costs: one for each row that it looks at or writes, and for each page's bytes.
+    pub(super) fn cost(&self) -> usize {
         match self {
-            Self::Commit(submission) => submission.commit.rows(),
-            Self::Write(_) | Self::Collect(_) | Self::Erase(_) | Self::Retain(_) => HOST_ROWS,
+            Self::Commit(submission) => submission.cost(),
+            Self::Write(_) | Self::Collect(_) | Self::Erase(_) | Self::Retain(_) => HOST_COST,
         }
     }
 
@@ -122,13 +124,18 @@ pub(crate) struct Submission {
     mark: Undecided,
     outcome: Option<Result<Committed, CommitError>>,
     done: oneshot::Sender<Result<Committed, CommitError>>,
-    _charge: Charge,
+    charge: Charge,
 }
 
 impl Submission {
     pub(crate) fn new(commit: Commit, done: oneshot::Sender<Result<Committed, CommitError>>, charge: Charge) -> Self {
         let mark = Undecided(commit.mark.clone());
-        Self { commit, mark, outcome: None, done, _charge: charge }
+        Self { commit, mark, outcome: None, done, charge }
+    }
+
+    fn cost(&self) -> usize {
+        let Commit { reads, writes, events, .. } = &self.commit;
+        1 + reads.len() + writes.len() + events.len() + self.charge.bytes() / PAGE_BYTES
     }
 
     fn run(&mut self, connection: &mut SqliteConnection, core: &mut Core) -> QueryResult<()> {

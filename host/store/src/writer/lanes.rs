@@ -1,6 +1,7 @@
 //! Fairness: every plugin, and the host, has a lane of its own, and the lane that had least is next.
 //!
-//! What a lane had is counted in rows, since jobs differ: a commit of one key and a delivery of 32 events are one job each.
+//! What a lane had is counted in what its jobs cost, since they differ: a commit of one key is one, and so is one of 900
+//! events or of 8 MiB.
 //! A plugin with hundreds of waiting commits delays another's only commit by one of its own, not by hundreds; and one whose
 //! commits are large takes no more from those whose commits are small than they take from it. Within a lane the order of
 //! coming is kept.
@@ -17,20 +18,19 @@ use super::{
 pub(super) struct Lanes {
     /// Lanes that had jobs stay here, empty: there are as many as plugins.
     waiting: HashMap<Lane, Waiting>,
-    /// The lanes that have jobs, by the rows that each had, and whose turn was longest ago where that is the same.
-    turns: BTreeSet<(u64, u64, Lane)>,
+    /// The lanes that have jobs, by what each had, and whose turn was longest ago where that is the same.
+    turns: BTreeSet<(usize, u64, Lane)>,
     /// Turns so far.
     count: u64,
-    /// Rows that the last lane had when its turn came. Who was away has missed nothing.
-    least: u64,
+    /// What the last lane had when its turn came. Who was away has missed nothing.
+    least: usize,
 }
 
 /// The jobs of one lane.
 #[derive(Default)]
 struct Waiting {
     jobs: VecDeque<Job>,
-    /// Rows that it had.
-    had: u64,
+    had: usize,
 }
 
 impl Lanes {
@@ -58,7 +58,7 @@ impl Lanes {
         let waiting = self.waiting.get_mut(&lane)?;
         let job = waiting.jobs.pop_front()?;
         self.least = had;
-        waiting.had = had.saturating_add(job.rows());
+        waiting.had = had.saturating_add(job.cost());
         if !waiting.jobs.is_empty() {
             self.count += 1;
             self.turns.insert((waiting.had, self.count, lane));

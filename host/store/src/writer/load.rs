@@ -76,6 +76,11 @@ impl Charge {
         }
         Some(Self { total: Arc::clone(total), space: Some(Arc::clone(space)), bytes })
     }
+
+    /// Returns the bytes of the job.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
 }
 
 impl Drop for Charge {
