@@ -50,6 +50,15 @@ mod shop {
         panic!("broken");
     }
 
+    #[post("/tally", public)]
+    fn tally() -> Result<&'static str> {
+        log::info!("looking for a number");
+        STOCK.increment("bread", 1)?;
+        let is_a_page = STOCK.list().page().is_ok();
+        STOCK.set("bread", "0")?;
+        Ok(if is_a_page { "a page" } else { "no page" })
+    }
+
     #[get("/total", public)]
     fn total() -> Result<Json<u32>> {
         let counts = STOCK.list().json::<u32>().map(|entry| Ok(entry?.value));
@@ -167,6 +176,15 @@ fn runs_a_handler_again_when_what_it_listed_has_changed() {
         assert_eq!(STOCK.delete("cake"), Ok(()));
     });
     assert_eq!(overtaken.text(), "2");
+}
+
+#[test]
+fn runs_a_handler_again_when_a_list_that_failed_would_not_fail_any_more() {
+    assert_eq!(STOCK.set("bread", "some"), Ok(()));
+    let overtaken = testing::post("/tally").send_overtaken::<shop::Plugin>(|| {
+        assert_eq!(STOCK.set("bread", "1"), Ok(()));
+    });
+    assert_eq!((overtaken.text(), testing::take_logs().len()), ("a page", 2));
 }
 
 #[test]

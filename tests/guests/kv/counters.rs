@@ -113,4 +113,23 @@ pub(super) const CASES: &[Case] = &[
             }),
         ],
     },
+    Case {
+        name: "lists_up_to_what_cannot_be_counted",
+        steps: &[
+            write(|bucket| Ok(bucket.set("a", "1").and(bucket.set("b", "text")).and(bucket.set("c", "1"))?)),
+            write(|bucket| {
+                bucket.increment("b", 1)?;
+                let list = || bucket.list();
+                expect(list().page().map(drop), Err(kv::Error::NotAnInteger))?;
+                expect(list().limit(2).page().map(drop), Err(kv::Error::NotAnInteger))?;
+                // What only tells that there is more is not read.
+                let page = list().limit(1).page()?;
+                expect((page.items.len(), page.next.as_deref()), (1, Some("a")))?;
+                let page = list().descending().limit(1).page()?;
+                expect((page.items.len(), page.next.as_deref()), (1, Some("c")))?;
+                expect(list().after("b".to_owned()).page()?.items.len(), 1)?;
+                Ok(bucket.delete("b")?)
+            }),
+        ],
+    },
 ];

@@ -34,6 +34,9 @@ pub(super) enum Change {
 
 type ByKey<T> = BTreeMap<(String, String), T>;
 
+/// A key and what it holds, or why that cannot be told.
+type Found = (String, Result<Vec<u8>, Error>);
+
 /// The transaction of a call that runs.
 pub(super) struct Transaction {
     access: Access,
@@ -168,19 +171,17 @@ impl Transaction {
     }
 
     pub(super) fn list(&mut self, rows: &Rows, mut range: Range, limit: u32) -> Result<Page, Error> {
-        let mut found = self.found(rows, &range)?;
+        let mut found = self.found(rows, &range);
         if range.order() == Order::Descending {
             found.reverse();
         }
-        let count = page_count(&found, limit.clamp(1, rules::PAGE_ENTRIES_MAX) as usize);
-        let more = found.len() > count;
-        // What tells that there is more was looked at, and so belongs to what was listed.
-        if let Some(next) = found.get(count) {
-            range.end_at(&next.key);
+        let (page, end) = first_page(found, limit.clamp(1, rules::PAGE_ENTRIES_MAX) as usize);
+        // What tells that there is more, or why there is no page, was looked at, and so belongs to what was listed.
+        if let Some(end) = end {
+            range.end_at(&end);
         }
-        found.truncate(count);
         self.remember(rows, range)?;
-        Ok(Page { entries: found, more })
+        page
     }
 
     fn remember(&mut self, rows: &Rows, range: Range) -> Result<(), Error> {
@@ -196,20 +197,21 @@ impl Transaction {
     }
 
     /// Lists a range as the call sees it: what is committed, with its own writes on top.
-    fn found(&self, rows: &Rows, range: &Range) -> Result<Vec<Entry>, Error> {
-        let mut found: BTreeMap<&str, Vec<u8>> = rows.list(range).map(|(key, row)| (key, row.value.clone())).collect();
+    fn found(&self, rows: &Rows, range: &Range) -> Vec<Found> {
+        let mut found: BTreeMap<&str, Result<Vec<u8>, Error>> =
+            rows.list(range).map(|(key, row)| (key, Ok(row.value.clone()))).collect();
         let own = self.writes.iter().filter(|((bucket, key), _)| bucket == range.bucket() && range.holds(key));
         for ((_, key), change) in own {
             match change {
-                Change::Set { value, .. } => found.insert(key, value.clone()),
+                Change::Set { value, .. } => found.insert(key, Ok(value.clone())),
                 Change::Delete => found.remove(key.as_str()),
                 Change::Increment { by } => {
-                    let sum = rules::add(found.get(key.as_str()).map(Vec::as_slice), *by)?;
-                    found.insert(key, sum)
+                    let before = found.get(key.as_str()).and_then(|value| value.as_deref().ok());
+                    found.insert(key, rules::add(before, *by))
                 }
             };
         }
-        Ok(found.into_iter().map(|(key, value)| Entry { key: key.into(), value }).collect())
+        found.into_iter().map(|(key, value)| (key.into(), value)).collect()
     }
 
     fn write(&mut self, bucket: &str, key: &str, change: Change) -> Result<(), Error> {
@@ -237,12 +239,23 @@ impl Change {
     }
 }
 
-/// Returns how many entries make a page: the first in any case.
-fn page_count(found: &[Entry], entries_max: usize) -> usize {
+/// Makes a page of what was found, or says why there is none, and returns the first key that is not in it.
+fn first_page(found: Vec<Found>, entries_max: usize) -> (Result<Page, Error>, Option<String>) {
+    let mut page = Page { entries: Vec::new(), more: false };
     let mut bytes = 0;
-    let fits = |entry: &&Entry| {
-        bytes += entry.key.len() + entry.value.len();
-        bytes <= rules::PAGE_BYTES_MAX
-    };
-    found.iter().take(entries_max).take_while(fits).count().max(1)
+    for (key, value) in found {
+        let is_full = page.entries.len() == entries_max;
+        let value = match value {
+            _ if is_full => Vec::new(),
+            Ok(value) => value,
+            Err(error) => return (Err(error), Some(key)),
+        };
+        bytes += key.len() + value.len();
+        if is_full || !page.entries.is_empty() && bytes > rules::PAGE_BYTES_MAX {
+            page.more = true;
+            return (Ok(page), Some(key));
+        }
+        page.entries.push(Entry { key, value });
+    }
+    (Ok(page), None)
 }
