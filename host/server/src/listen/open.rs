@@ -4,11 +4,17 @@ use std::{collections::HashMap, net::IpAddr, time::Duration};
 
 use tokio::{
     sync::oneshot,
-    task::{Id, JoinSet},
+    task::{AbortHandle, Id, JoinSet},
     time::{Instant, timeout},
 };
 
 use crate::config::HttpConfig;
+
+/// How long a connection that is asked to end may go on with its requests in flight.
+///
+/// A stream that is followed for longer is cut: whoever follows it goes on with another connection. Else an HTTP/2 client
+/// that takes nothing of an answer would keep its connection for ever.
+const GRACE: Duration = Duration::from_secs(60 * 60);
 
 /// Tasks of the open connections. Dropping it cuts them.
 pub(super) struct Connections {
@@ -25,9 +31,11 @@ pub(super) struct Connections {
 /// One open connection.
 struct Open {
     origin: IpAddr,
+    /// When it is asked to end, and once it was, when it is cut.
     expires: Instant,
     /// Dropping it asks the connection to end with its requests in flight.
     stop: Option<oneshot::Sender<()>>,
+    task: AbortHandle,
 }
 
 impl Connections {
@@ -69,10 +77,10 @@ impl Connections {
         F: Future<Output = ()> + Send + 'static,
     {
         let (stop, stopped) = oneshot::channel();
-        let id = self.tasks.spawn(task(stopped)).id();
+        let task = self.tasks.spawn(task(stopped));
         let expires = Instant::now() + self.age_max - self.jitter();
         self.opened = self.opened.wrapping_add(1);
-        self.open.insert(id, Open { origin, expires, stop: Some(stop) });
+        self.open.insert(task.id(), Open { origin, expires, stop: Some(stop), task });
         *self.by_origin.entry(origin).or_default() += 1;
     }
 
@@ -83,6 +91,7 @@ impl Connections {
     pub(super) async fn next_closed(&mut self) {
         let id = match self.tasks.join_next_with_id().await {
             Some(Ok((id, ()))) => id,
+            Some(Err(error)) if error.is_cancelled() => error.id(),
             Some(Err(error)) => {
                 tracing::error!(%error, "a connection's task failed");
                 error.id()
@@ -98,11 +107,14 @@ impl Connections {
         }
     }
 
-    /// Asks the connections that have reached their age to end.
+    /// Asks the connections that have reached their age to end, and cuts those that were asked long ago.
     pub(super) fn retire_old(&mut self) {
         let now = Instant::now();
         for connection in self.open.values_mut().filter(|connection| connection.expires <= now) {
-            connection.stop = None;
+            match connection.stop.take() {
+                Some(_) => connection.expires = now + GRACE,
+                None => connection.task.abort(),
+            }
         }
     }
 
@@ -125,5 +137,44 @@ impl Connections {
     /// Connections that were opened together must not end together: up to a tenth of the age, in 16 steps.
     fn jitter(&self) -> Duration {
         self.age_max / 160 * (self.opened % 16)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        future::pending,
+        net::Ipv4Addr,
+        sync::{
+            Arc,
+            atomic::{AtomicBool, Ordering},
+        },
+    };
+
+    use tokio::time::advance;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_does_not_end_when_it_is_asked_is_cut_in_the_end() {
+        let http = HttpConfig { connections_max: 1, ..HttpConfig::default() };
+        let (mut connections, origin) = (Connections::new(&http), IpAddr::from(Ipv4Addr::LOCALHOST));
+        let is_asked = Arc::new(AtomicBool::new(false));
+        let asked = Arc::clone(&is_asked);
+        connections.spawn(origin, |stop| async move {
+            asked.store(stop.await.is_err(), Ordering::Relaxed);
+            pending().await
+        });
+        for (waited, is_asked_then) in [(http.connection_age_max / 2, false), (http.connection_age_max, true)] {
+            advance(waited).await;
+            connections.retire_old();
+            tokio::task::yield_now().await;
+            assert_eq!(is_asked.load(Ordering::Relaxed), is_asked_then);
+            assert!(!connections.admit(origin), "it is still open");
+        }
+        advance(GRACE).await;
+        connections.retire_old();
+        connections.next_closed().await;
+        assert!(connections.admit(origin));
     }
 }
