@@ -66,7 +66,6 @@ pub struct Generation {
     pace: Pace,
     /// Whose calls have been in each other's way, likewise.
     contention: Contention,
-    turns: Arc<Turns>,
     retired: AtomicBool,
     calls: AtomicU64,
     failures: AtomicU64,
@@ -99,7 +98,6 @@ impl Generation {
             permits: Permits::new(blueprint.limits.concurrency_max),
             pace: Pace::new(places),
             contention: Contention::new(places),
-            turns: host.turns(&manifest.name),
             manifest,
             hash,
             mode,
@@ -157,7 +155,7 @@ impl Generation {
     }
 
     pub(crate) fn turns(&self) -> &Arc<Turns> {
-        &self.turns
+        &self.blueprint.plugin.commons.turns
     }
 
     pub(crate) fn contention(&self) -> &Contention {

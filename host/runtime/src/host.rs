@@ -1,9 +1,6 @@
 //! What all plugins share: made once per process.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError, Weak},
-};
+use std::sync::Arc;
 
 use wasmtime::{
     Engine,
@@ -11,8 +8,17 @@ use wasmtime::{
 };
 
 use crate::{
-    aside, byte_budget::ByteBudget, capability, engine, lane::SlowLane, limits::HostLimits, name::PluginName,
-    permits::Permits, state::InstanceState, ticker::Ticker, turns::Turns,
+    aside,
+    byte_budget::ByteBudget,
+    capability,
+    commons::{AllCommons, Commons},
+    engine,
+    lane::SlowLane,
+    limits::HostLimits,
+    name::PluginName,
+    permits::Permits,
+    state::InstanceState,
+    ticker::Ticker,
 };
 
 /// The engine, and every bound that holds for all plugins together.
@@ -37,7 +43,7 @@ pub(crate) struct Host {
     pub(crate) memory: Arc<ByteBudget>,
     /// What the transactions of all calls hold in memory.
     pub(crate) transactions: Arc<ByteBudget>,
-    turns: Mutex<HashMap<PluginName, Weak<Turns>>>,
+    commons: AllCommons,
     linker: Linker<InstanceState>,
 }
 
@@ -70,7 +76,7 @@ impl Host {
             idle: Permits::new(limits.idle_max),
             memory: ByteBudget::new(limits.memory_total_bytes_max),
             transactions: ByteBudget::new(limits.transactions_bytes_max),
-            turns: Mutex::default(),
+            commons: AllCommons::default(),
             linker,
             engine,
             limits,
@@ -78,16 +84,9 @@ impl Host {
         }))
     }
 
-    /// Returns the turns of a plugin: its state outlives its generations, and so do they.
-    pub(crate) fn turns(&self, plugin: &PluginName) -> Arc<Turns> {
-        let mut all = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(turns) = all.get(plugin).and_then(Weak::upgrade) {
-            return turns;
-        }
-        all.retain(|_, turns| turns.strong_count() > 0);
-        let turns = Turns::new();
-        all.insert(plugin.clone(), Arc::downgrade(&turns));
-        turns
+    /// Returns what the generations of a plugin share.
+    pub(crate) fn commons(&self, plugin: &PluginName) -> Arc<Commons> {
+        self.commons.of(plugin, &self.limits, &self.transactions)
     }
 
     /// Links `component` against the capabilities.

@@ -19,6 +19,7 @@ mod byte_budget;
 mod cache;
 mod call;
 mod capability;
+mod commons;
 mod compile;
 mod context;
 mod descriptors;

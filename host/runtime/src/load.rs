@@ -11,7 +11,6 @@ use wasmtime::component::Component;
 
 use crate::{
     bindings::exports::backplane::plugin::{event_handler, grpc_handler, http_handler, lifecycle, schedule_handler},
-    byte_budget::ByteBudget,
     cache::CodeCache,
     capability,
     compile::{CompileCommand, CompileError, Compiler},
@@ -23,7 +22,6 @@ use crate::{
     instance::Blueprint,
     invoke::InvokeError,
     limits::{HostLimits, PluginLimits},
-    log_budget::LogBudget,
     manifest::{InstanceMode, Manifest, ManifestError, Parsed, WantedLimits},
     state::PluginEnv,
 };
@@ -247,8 +245,7 @@ impl Loader {
             mount: settings.mount.clone(),
             settings: values,
             publishes: manifest.publishes.clone(),
-            log_budget: LogBudget::new(limits.log_lines_per_second, limits.log_lines_burst),
-            transactions: ByteBudget::part_of(&self.host.transactions, limits.transactions_bytes_max / 2),
+            commons: self.host.commons(&manifest.name),
         });
         let limits = PluginLimits::resolve(limits, &manifest, &settings.limits);
         let lifecycle = lifecycle::GuestIndices::new(&pre).ok();

@@ -8,10 +8,9 @@ use std::{
 use tokio::time::Instant;
 
 use crate::{
-    byte_budget::ByteBudget,
     capability::Wasi,
+    commons::Commons,
     context::CallContext,
-    log_budget::LogBudget,
     manifest::TopicPattern,
     memory::MemoryLimiter,
     name::PluginName,
@@ -29,9 +28,7 @@ pub(crate) struct PluginEnv {
     pub(crate) settings: HashMap<String, String>,
     /// Topics that it may publish to.
     pub(crate) publishes: Vec<TopicPattern>,
-    pub(crate) log_budget: LogBudget,
-    /// What its transactions hold in memory: a part of what those of all plugins may.
-    pub(crate) transactions: Arc<ByteBudget>,
+    pub(crate) commons: Arc<Commons>,
 }
 
 /// The data of one store.

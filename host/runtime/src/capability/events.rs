@@ -49,7 +49,7 @@ impl EventsView<'_> {
     /// Publishes events, all or none, and returns their ids.
     fn publish_all(&mut self, events: Vec<NewEvent>) -> Result<Vec<String>, Error> {
         let Some(keyspace) = self.call.keyspace.as_deref() else { return Err(Error::NoTransaction) };
-        let draft = Draft::in_place(self.draft, self.scope, &self.plugin.transactions, self.call.deadline);
+        let draft = Draft::in_place(self.draft, self.scope, &self.plugin.commons.transactions, self.call.deadline);
         let draft = draft.ok_or(Error::NoTransaction)?;
         draft.check_publish(events.len())?;
         events.iter().try_for_each(|event| check(event, &self.plugin.publishes))?;

@@ -38,7 +38,7 @@ pub(super) fn add_to_linker(linker: &mut Linker<InstanceState>) -> wasmtime::Res
 impl KvView<'_> {
     fn draft(&mut self) -> Result<(&mut Draft, &dyn Keyspace), Error> {
         let Some(keyspace) = self.call.keyspace.as_deref() else { return Err(Error::NoTransaction) };
-        let draft = Draft::in_place(self.draft, self.scope, &self.plugin.transactions, self.call.deadline);
+        let draft = Draft::in_place(self.draft, self.scope, &self.plugin.commons.transactions, self.call.deadline);
         Ok((draft.ok_or(Error::NoTransaction)?, keyspace))
     }
 

@@ -48,10 +48,10 @@ impl Host for LogView<'_> {
 impl LogView<'_> {
     /// Writes one line when its level is kept and the plugin's budget allows it.
     pub(super) fn write(&self, level: Level, message: &str, fields: &[(String, String)]) {
-        if !is_enabled(level) || !self.plugin.log_budget.try_take() {
+        if !is_enabled(level) || !self.plugin.commons.log_budget.try_take() {
             return;
         }
-        let dropped = self.plugin.log_budget.take_dropped();
+        let dropped = self.plugin.commons.log_budget.take_dropped();
         if dropped > 0 {
             tracing::warn!(target: "guest", plugin = %self.plugin.name, dropped, "log lines dropped: over the limit");
         }

@@ -24,7 +24,6 @@ use crate::{
     keyspace::{Keyspace, double::MemoryKeyspace},
     lane::OnAbandon,
     limits::{HostLimits, PluginLimits},
-    log_budget::LogBudget,
     manifest::{InstanceMode, Manifest},
     state::PluginEnv,
     turns::Fate,
@@ -94,8 +93,7 @@ impl Bench {
             mount: String::new(),
             settings: std::collections::HashMap::new(),
             publishes: manifest.publishes.clone(),
-            log_budget: LogBudget::new(1, 1),
-            transactions: Arc::clone(&host.transactions),
+            commons: host.commons(&manifest.name),
         });
         let blueprint = Blueprint {
             http: http_handler::GuestIndices::new(&pre).ok(),
