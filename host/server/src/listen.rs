@@ -20,7 +20,7 @@ use backplane_auth::origin_of;
 use http::{Request, Response};
 use hyper::body::{Body, Incoming};
 use tokio::{
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     time::{MissedTickBehavior, interval, sleep},
 };
 use tokio_util::sync::CancellationToken;
@@ -34,11 +34,29 @@ pub use self::{
     tls::{CertificateFiles, Tls, TlsError},
 };
 
+/// Connections that wait to be accepted, where the system allows as many (`net.core.somaxconn`).
+///
+/// Once they are that many, Linux drops what opens another one, and its client tries again after a second. The 128 of the
+/// standard library are few where hundreds of clients come back at once after a restart.
+const BACKLOG: u32 = 4096;
+
 /// Pause after an error of `accept`, such as having no file descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Longest time between two looks for connections that are too old.
 const AGE_CHECK_INTERVAL_MAX: Duration = Duration::from_secs(30);
+
+/// Listens on an address.
+///
+/// # Errors
+/// When the address is not to be had.
+pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // The next process gets the address at once, although connections of the one before are still ending.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
 
 /// Serves connections until `shutdown`, then drains them for at most `http.drain_timeout`.
 ///

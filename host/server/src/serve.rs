@@ -105,9 +105,8 @@ impl Server {
         log: Lines,
         shutdown: CancellationToken,
     ) -> Result<Self, StartError> {
-        let listener = TcpListener::bind(config.listen)
-            .await
-            .map_err(|source| StartError::Listen { address: config.listen, source })?;
+        let listener =
+            listen::bind(config.listen).map_err(|source| StartError::Listen { address: config.listen, source })?;
         let tls = match &config.http.tls {
             Some(files) => Some(Tls::load(files.clone()).await?),
             None => None,

@@ -1,6 +1,6 @@
 //! The accept loop over real sockets.
 
-use std::future::pending;
+use std::{future::pending, net::Ipv4Addr};
 
 use http_body_util::Full;
 use hyper::body::Bytes;
@@ -29,7 +29,7 @@ struct Server {
 
 /// Starts a server that answers `ok` at once, or with a permit at `/wait`.
 async fn start(http: HttpConfig) -> Server {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
+    let listener = bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).expect("loopback has a free port");
     let address = listener.local_addr().expect("a bound socket has an address");
     let (arrived, answers) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
     let (seen, permits) = (Arc::clone(&arrived), Arc::clone(&answers));
@@ -176,6 +176,16 @@ async fn drops_connections_above_the_caps_and_takes_new_ones_afterwards() {
         assert_eq!(read_to_end(&mut server.connect().await).await, "", "the second one is dropped");
         drop(first);
         wait_for_a_place(&server).await;
+    }
+}
+
+#[tokio::test]
+async fn hundreds_connect_before_one_is_accepted() {
+    let listener = bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).expect("loopback has a free port");
+    let address = listener.local_addr().expect("a bound socket has an address");
+    let mut clients = Vec::new();
+    for _ in 0..300 {
+        clients.push(timeout(TcpStream::connect(address)).await.expect("there is room to wait"));
     }
 }
 
