@@ -1,8 +1,9 @@
 //! From the request that publishes an event to the commit of the handler that handled it, at shares of the rate that was
 //! measured over HTTP.
 //!
-//! Requests begin at fixed times, whether or not the ones before were answered in time (an open loop), on 64
-//! connections. The handler writes one key for each event. Some of the events ask it to publish another one: that one is
+//! Requests begin at fixed times, whether or not the ones before were answered in time (an open loop). There are more
+//! connections than publishers whose rate is taken for the measure: a request that waits for one of them waits for a
+//! client, and not for the server. How many did all the same is printed. The handler writes one key for each event. Some of the events ask it to publish another one: that one is
 //! in the same commit as the key, and a client who follows its topic hears of it after the commit. So what is measured
 //! is a little more than what is asked: it has a second event and its way to a client in it.
 
@@ -31,8 +32,8 @@ use crate::{
     server::Server,
 };
 
-/// Publishers.
-const CLIENTS: u32 = 64;
+/// Connections that requests are sent on in turn.
+const CONNECTIONS: u32 = 256;
 /// Events per second that are followed to their end, about.
 const PROBES_PER_SECOND: f64 = 400.0;
 /// Shares of the measured rate, in hundredths.
@@ -52,6 +53,8 @@ struct Probes {
     latencies_ms: Vec<f64>,
     /// How long each request that publishes one took.
     acknowledged_ms: Vec<f64>,
+    /// Those whose request was due while the one before it on its connection was not answered.
+    delayed: u64,
 }
 
 type Shared = Arc<Mutex<Probes>>;
@@ -88,6 +91,8 @@ struct Outcome {
     /// Of the requests that published them.
     acknowledged_ms: Vec<f64>,
     not_back: usize,
+    /// Of 100 requests, how many were due while the one before on their connection was not answered.
+    delayed_percent: f64,
     published_per_second: f64,
     cpu_us_per_event: f64,
 }
@@ -99,6 +104,7 @@ impl Outcome {
             Beside::new("server's CPU", self.cpu_us_per_event, "us an event"),
             Beside::new("probes", self.latencies_ms.len() as f64, ""),
             Beside::new("not back", self.not_back as f64, ""),
+            Beside::new("waited for a connection", self.delayed_percent, "%"),
             Beside::new("acknowledged p50", percentile(&self.acknowledged_ms, 50), "ms"),
             Beside::new("p99", percentile(&self.acknowledged_ms, 99), "ms"),
         ];
@@ -117,20 +123,23 @@ fn measure(options: &Options, server: &Server, per_second: f64) -> anyhow::Resul
     let duration = Duration::from_secs(duration);
     // To warm up.
     measure_once(server, per_second, duration)?;
-    let (mut latencies_ms, mut acknowledged_ms, mut not_back, mut published) = (Vec::new(), Vec::new(), 0, 0);
+    let (mut latencies_ms, mut acknowledged_ms) = (Vec::new(), Vec::new());
+    let (mut not_back, mut delayed, mut published) = (0, 0, 0);
     let cpu = server.program.cpu_seconds()?;
     for _ in 0..rounds {
         let (probes, count) = measure_once(server, per_second, duration)?;
         latencies_ms.extend(probes.latencies_ms);
         acknowledged_ms.extend(probes.acknowledged_ms);
         not_back += probes.began.len();
+        delayed += probes.delayed;
         published += count;
     }
     let cpu_us_per_event = (server.program.cpu_seconds()? - cpu) * 1e6 / published as f64;
     latencies_ms.sort_by(f64::total_cmp);
     acknowledged_ms.sort_by(f64::total_cmp);
     let published_per_second = published as f64 / (duration.as_secs_f64() * f64::from(rounds));
-    Ok(Outcome { latencies_ms, acknowledged_ms, not_back, published_per_second, cpu_us_per_event })
+    let delayed_percent = delayed as f64 * 100.0 / acknowledged_ms.len().max(1) as f64;
+    Ok(Outcome { latencies_ms, acknowledged_ms, not_back, delayed_percent, published_per_second, cpu_us_per_event })
 }
 
 fn percentile(sorted: &[f64], percent: usize) -> f64 {
@@ -162,20 +171,24 @@ fn measure_once(server: &Server, per_second: f64, duration: Duration) -> anyhow:
 
 fn publish(server: &Server, per_second: f64, duration: Duration, probes: &Shared) -> anyhow::Result<u64> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let plan = Plan {
-        token: server.token()?.to_owned(),
-        probe_every: (per_second / PROBES_PER_SECOND).max(1.0) as u64,
-        begin: now() + Duration::from_millis(50),
-        duration,
-        interval: Duration::from_secs_f64(f64::from(CLIENTS) / per_second),
-        next: Cell::new(0),
-    };
+    let token = server.token()?.to_owned();
     LocalSet::new().block_on(&runtime, async {
-        let plan = Rc::new(plan);
+        let mut callers = Vec::new();
+        for _ in 0..CONNECTIONS {
+            callers.push(Caller::open(server.program.address()).await?);
+        }
+        // Now that all are connected: nobody is late because of that.
+        let plan = Rc::new(Plan {
+            token,
+            probe_every: (per_second / PROBES_PER_SECOND).max(1.0) as u64,
+            begin: now() + Duration::from_millis(50),
+            duration,
+            interval: Duration::from_secs_f64(f64::from(CONNECTIONS) / per_second),
+            next: Cell::new(0),
+        });
         let mut publishers = Vec::new();
-        for number in 0..CLIENTS {
-            let caller = Caller::open(server.program.address()).await?;
-            let phase = plan.interval * number / CLIENTS;
+        for (number, caller) in (0..).zip(callers) {
+            let phase = plan.interval * number / CONNECTIONS;
             publishers.push(tokio::task::spawn_local(follow(Rc::clone(&plan), caller, phase, Arc::clone(probes))));
         }
         let mut published = 0;
@@ -193,7 +206,7 @@ struct Plan {
     probe_every: u64,
     begin: Instant,
     duration: Duration,
-    /// Between two requests of one publisher.
+    /// Between two requests of one connection.
     interval: Duration,
     /// The next event's number.
     next: Cell<u64>,
@@ -220,7 +233,9 @@ async fn follow(plan: Rc<Plan>, mut caller: Caller, phase: Duration, probes: Sha
         // A request that waited for its connection began when it was due; the timer's own delay is nobody's.
         let began = if is_late { due } else { now() };
         if let Some(number) = probe {
-            probes.lock().unwrap_or_else(PoisonError::into_inner).began.insert(number, began);
+            let mut probes = probes.lock().unwrap_or_else(PoisonError::into_inner);
+            probes.began.insert(number, began);
+            probes.delayed += u64::from(is_late);
         }
         let status = caller.ask(&request).await?;
         anyhow::ensure!(status == 202, "an event was answered {status}");
