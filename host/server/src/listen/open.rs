@@ -163,7 +163,7 @@ mod tests {
         let asked = Arc::clone(&is_asked);
         connections.spawn(origin, |stop| async move {
             asked.store(stop.await.is_err(), Ordering::Relaxed);
-            pending().await
+            pending::<()>().await;
         });
         for (waited, is_asked_then) in [(http.connection_age_max / 2, false), (http.connection_age_max, true)] {
             advance(waited).await;
