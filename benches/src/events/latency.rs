@@ -1,11 +1,13 @@
-//! From the request that publishes an event to the commit of the handler that handled it, at shares of the rate that was
-//! measured over HTTP.
+//! From the request that publishes an event to the commit of the handler that handled it, at shares of the rate that
+//! was measured over HTTP.
 //!
 //! Requests begin at fixed times, whether or not the ones before were answered in time (an open loop). There are more
 //! connections than publishers whose rate is taken for the measure: a request that waits for one of them waits for a
-//! client, and not for the server. How many did all the same is printed. The handler writes one key for each event. Some of the events ask it to publish another one: that one is
-//! in the same commit as the key, and a client who follows its topic hears of it after the commit. So what is measured
-//! is a little more than what is asked: it has a second event and its way to a client in it.
+//! client, and not for the server. How many did all the same is printed.
+//!
+//! The handler writes one key for each event. Some of the events ask it to publish another one: that one is in the same
+//! commit as the key, and a client who follows its topic hears of it after the commit. So what is measured is a little
+//! more than what is asked: it has a second event and its way to a client in it.
 
 use std::{
     cell::Cell,

@@ -1,9 +1,9 @@
 //! Keeps what nobody waits for out of the way of calls.
 //!
-//! Deliveries come in crowds: those whose commits the disk confirmed together let as many others begin at once. Where their
-//! handlers compute for a while, though not for long enough to move to the slow lane, they would stand before every request
-//! on every thread. So such handlers, of events and schedules, compute on a part of the threads at a time, and the others
-//! are for calls. Whoever waits for something else meanwhile has no part in that.
+//! Deliveries come in crowds: those whose commits the disk confirmed together let as many others begin at once. Where
+//! their handlers compute for a while, though not for long enough to move to the slow lane, they would stand before
+//! every request on every thread. So such handlers, of events and schedules, compute on a part of the threads at a time,
+//! and the others are for calls. Whoever waits for something else meanwhile has no part in that.
 
 use std::{future::poll_fn, pin::pin, sync::Arc, task::Poll};
 

@@ -36,8 +36,8 @@ pub use self::{
 
 /// Connections that wait to be accepted, where the system allows as many (`net.core.somaxconn`).
 ///
-/// Once they are that many, Linux drops what opens another one, and its client tries again after a second. The 128 of the
-/// standard library are few where hundreds of clients come back at once after a restart.
+/// Once they are that many, Linux drops what opens another one, and its client tries again after a second. The 128 of
+/// the standard library are few where hundreds of clients come back at once after a restart.
 const BACKLOG: u32 = 4096;
 
 /// Pause after an error of `accept`, such as having no file descriptor left.

@@ -178,8 +178,8 @@ impl Handling {
 }
 
 impl Step {
-    /// Runs in the slow lane if it `is_heavy`, else here while it is short. What bounds it is its own budget: around it,
-    /// it is only timed.
+    /// Runs in the slow lane if it `is_heavy`, else here while it is short. What bounds it is its own budget: around
+    /// it, it is only timed.
     async fn steer(self, is_heavy: bool) -> Measured<Result<Stepped, CallEnded>> {
         let start = self.generation.host.limits.init_timeout;
         let all = Budget { deadline: self.budget.deadline + start * 2, cpu: Duration::MAX };

@@ -12,8 +12,8 @@ use crate::config::HttpConfig;
 
 /// How long a connection that is asked to end may go on with its requests in flight.
 ///
-/// A stream that is followed for longer is cut: whoever follows it goes on with another connection. Else an HTTP/2 client
-/// that takes nothing of an answer would keep its connection for ever.
+/// A stream that is followed for longer is cut: whoever follows it goes on with another connection. Else an HTTP/2
+/// client that takes nothing of an answer would keep its connection for ever.
 const GRACE: Duration = Duration::from_secs(60 * 60);
 
 /// Tasks of the open connections. Dropping it cuts them.

@@ -1,10 +1,9 @@
 //! Fairness: every plugin, and the host, has a lane of its own, and the lane that had least is next.
 //!
 //! What a lane had is counted in what its jobs cost, since they differ: a commit of one key is one, and so is one of 900
-//! events or of 8 MiB.
-//! A plugin with hundreds of waiting commits delays another's only commit by one of its own, not by hundreds; and one whose
-//! commits are large takes no more from those whose commits are small than they take from it. Within a lane the order of
-//! coming is kept.
+//! events or of 8 MiB. A plugin with hundreds of waiting commits delays another's only commit by one of its own, not by
+//! hundreds; and one whose commits are large takes no more from those whose commits are small than they take from it.
+//! Within a lane the order of coming is kept.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
