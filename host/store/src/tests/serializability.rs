@@ -312,8 +312,15 @@ fn they_are_while_another_process_writes_and_batches_fail() {
     let outcome = run_workers(&fixture, 2, || {
         turn += 1;
         if turn % 4 == 0 {
+            // Commits come while the first one takes its time, and have their turn before the second one.
+            let slow = fixture.store.write(|_| -> Result<(), StoreError> {
+                std::thread::sleep(Duration::from_millis(1));
+                Ok(())
+            });
             let panics = fixture.store.write(|_| -> Result<(), StoreError> { panic!("a test's panic") });
             assert!(panics.wait().is_err());
+            // It may have been alone in a batch, where this thread had to wait for a processor in between.
+            let _ = slow.wait();
         } else {
             other.batch_execute("UPDATE counters SET value = value + 1 WHERE name = 'other'").unwrap();
         }
