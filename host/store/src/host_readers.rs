@@ -10,8 +10,10 @@ use diesel::prelude::*;
 use crate::{
     connection::open_reader,
     error::StoreError,
+    frontier::Frontier,
     open_snapshots::OpenSnapshots,
     read_connection::ReadConnection,
+    sequence,
     statement::{Begin, Rollback},
 };
 
@@ -22,15 +24,16 @@ const COUNT: usize = 4;
 pub(crate) struct HostReaders {
     path: PathBuf,
     snapshots: Arc<OpenSnapshots>,
+    frontier: Arc<Frontier>,
     /// What is not lent out. `None` stands for a connection that is to be opened.
     idle: Mutex<Vec<Option<Arc<ReadConnection>>>>,
     put_back: Condvar,
 }
 
 impl HostReaders {
-    pub(crate) fn new(path: PathBuf, snapshots: Arc<OpenSnapshots>) -> Self {
+    pub(crate) fn new(path: PathBuf, snapshots: Arc<OpenSnapshots>, frontier: Arc<Frontier>) -> Self {
         let idle = Mutex::new((0..COUNT).map(|_| None).collect());
-        Self { path, snapshots, idle, put_back: Condvar::new() }
+        Self { path, snapshots, frontier, idle, put_back: Condvar::new() }
     }
 
     /// Runs queries on one snapshot. Blocks while others are in the way.
@@ -48,6 +51,7 @@ impl HostReaders {
         connection.note_open(self.snapshots.now());
         let outcome = connection.read(|connection| {
             Begin.execute(connection)?;
+            self.frontier.note_seen(sequence::load(connection)?);
             let outcome = query(connection);
             Rollback.execute(connection)?;
             Ok(outcome)

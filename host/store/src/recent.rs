@@ -98,6 +98,12 @@ impl Recent {
         }
     }
 
+    /// Keeps everybody from the place of a key, the writer too, while what this returns lives.
+    #[cfg(test)]
+    pub(crate) fn hold<'a>(&'a self, name: Name<'_>) -> impl Sized + use<'a> {
+        self.place(name).expect("every key has one")
+    }
+
     fn place(&self, name: Name<'_>) -> Option<MutexGuard<'_, Place>> {
         // A power of two, so the lowest bits are as good as any.
         let at = usize::try_from(self.hasher.hash_one(name) & (PLACES as u64 - 1)).ok()?;

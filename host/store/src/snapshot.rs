@@ -1,25 +1,24 @@
 //! What one run of a handler reads from: a space as it was at one moment.
 //!
-//! The moment is that of the first query, which begins a read transaction of SQLite, so nothing that is committed later
+//! The moment is that of its opening, which begins a read transaction of SQLite, so nothing that is committed later
 //! shows. Rows whose time is over by the call's clock are absent.
 //!
 //! As long as it is open the log beside the database cannot start anew. One that is open when the log has reached its
 //! bound, and for longer than the writer then waits, is ended by the writer: what is read afterwards fails.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicI64, Ordering},
-};
+use std::sync::Arc;
 
 use diesel::prelude::*;
 
 use crate::{
     error::SnapshotError,
+    frontier::Frontier,
     keys::{self, Listing, Name},
     range::{KeyRange, Order, Row, Rows},
     readers::{Reader, Readers},
     recent::Recent,
     replies::{self, Reply, ReplyKey},
+    sequence,
     space::Space,
     statement::{Begin, Rollback},
 };
@@ -38,19 +37,21 @@ impl Snapshot {
         readers: &Arc<Readers>,
         space: &Space,
         recent: &Arc<Recent>,
-        committed: &AtomicI64,
+        frontier: &Frontier,
         now_ms: i64,
     ) -> Result<Self, SnapshotError> {
         let reader = readers.borrow(space).await?;
-        // Loaded before the transaction takes its snapshot: it sees at least what was committed then.
-        let sequence = committed.load(Ordering::SeqCst);
-        let snapshot = Self { reader, recent: Arc::clone(recent), plugin_id: space.id(), sequence, now_ms };
-        // The first query takes the snapshot, which comes at once: there is no other reason to open one.
-        snapshot.reader.read(|connection| Begin.execute(connection))?;
+        let mut snapshot = Self { reader, recent: Arc::clone(recent), plugin_id: space.id(), sequence: 0, now_ms };
+        snapshot.sequence = snapshot.reader.read(|connection| {
+            Begin.execute(connection)?;
+            // The first query: it takes the snapshot.
+            sequence::load(connection)
+        })?;
+        frontier.note_seen(snapshot.sequence);
         Ok(snapshot)
     }
 
-    /// Returns the newest version that it is sure to see.
+    /// Returns the newest version that it sees.
     pub fn sequence(&self) -> i64 {
         self.sequence
     }

@@ -71,11 +71,11 @@ impl Store {
         settings.configure(&mut connection).map_err(failed)?;
         let snapshots = Arc::new(OpenSnapshots::new());
         let readers = Readers::open(path.clone(), readers, Arc::clone(&snapshots)).map_err(failed)?;
-        let host_readers = HostReaders::new(path.clone(), Arc::clone(&snapshots));
         let queue = Queue::new(LoadMax { jobs: options.queue_commits_max, bytes: options.queue_bytes_max });
-        let (writer, thread) =
-            Writer::start(settings, connection, queue, snapshots, EventSettings { bounds, published }, switches)
-                .map_err(|error| OpenError::Failed { path: path.clone(), source: Box::new(error) })?;
+        let events = EventSettings { bounds, published };
+        let (writer, thread) = Writer::start(settings, connection, queue, Arc::clone(&snapshots), events, switches)
+            .map_err(|error| OpenError::Failed { path: path.clone(), source: Box::new(error) })?;
+        let host_readers = HostReaders::new(path.clone(), snapshots, Arc::clone(&writer.frontier));
         let host = Space::new(plugins::HOST_ID, plugins::HOST, Quota::default(), readers.share());
         Ok(Arc::new(Self {
             path,
@@ -131,18 +131,25 @@ impl Store {
     /// # Cancel safety
     /// Dropping the future loses nothing but the place in the line.
     pub async fn snapshot(&self, space: &Arc<Space>, now_ms: i64) -> Result<Snapshot, SnapshotError> {
-        Snapshot::open(&self.readers, space, &self.writer.recent, &self.writer.committed, now_ms).await
+        Snapshot::open(&self.readers, space, &self.writer.recent, &self.writer.frontier, now_ms).await
     }
 
-    /// Returns the sequence that a snapshot would have which is opened now.
-    pub fn sequence(&self) -> i64 {
-        self.writer.committed.load(Ordering::SeqCst)
+    /// Returns the sequence at which [`Store::find_recent`] can be read from now on; `None` while somebody has seen more
+    /// than is in memory, and only snapshots show what came before.
+    pub fn recent_sequence(&self) -> Option<i64> {
+        self.writer.frontier.in_memory()
     }
 
-    /// Returns what a snapshot of `sequence`, which [`Store::sequence`] returned a moment ago, would show of a key at
-    /// `now_ms`; `None` where the key is absent or not in memory, and only a snapshot can tell.
+    /// Returns what a snapshot of `sequence`, which [`Store::recent_sequence`] returned a moment ago, would show of a key
+    /// at `now_ms`; `None` where the key is absent or not in memory, and only a snapshot can tell.
     pub fn find_recent(&self, space: &Space, bucket: &str, key: &[u8], sequence: i64, now_ms: i64) -> Option<Row> {
         self.writer.recent.find(Name { plugin_id: space.id(), bucket, key }, sequence, now_ms)
+    }
+
+    /// Keeps everybody from a key's place in memory, the writer too, while what this returns lives.
+    #[cfg(test)]
+    pub(crate) fn hold_recent<'a>(&'a self, name: Name<'_>) -> impl Sized + use<'a> {
+        self.writer.recent.hold(name)
     }
 
     /// Hands a commit to the writer at once. Commits of one space are decided in the order of these calls.

@@ -34,7 +34,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
-        atomic::{AtomicI64, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     thread::{self, JoinHandle},
     time::Duration,
@@ -73,6 +73,7 @@ use crate::{
     connection::{WriterSettings, close},
     error::{Panicked, Source, StoreError},
     events::{Published, PublishedHook},
+    frontier::Frontier,
     open_snapshots::OpenSnapshots,
     options::{BATCH_JOBS_MAX, Switches},
     recent::Recent,
@@ -90,8 +91,7 @@ const NICE_0: u8 = 48;
 /// What the writer shares with those who write and read.
 pub(crate) struct Shared {
     pub(crate) queue: Queue,
-    /// The newest version that is on disk.
-    pub(crate) committed: AtomicI64,
+    pub(crate) frontier: Arc<Frontier>,
     /// The length of the log after the last batch, in bytes.
     pub(crate) log_bytes: AtomicU64,
     pub(crate) health: HealthCell,
@@ -219,7 +219,7 @@ impl Writer {
         let log = Log::new(&mut connection, &settings, switches.stands_still)?;
         let shared = Arc::new(Shared {
             queue,
-            committed: AtomicI64::new(core.ledger.settled_sequence()),
+            frontier: Arc::new(Frontier::new(core.ledger.settled_sequence())),
             log_bytes: AtomicU64::new(log.bytes()),
             health: HealthCell::new(),
             tally: Tally::default(),
@@ -322,7 +322,7 @@ impl Writer {
         // Before the sequence: who reads at it finds what it stands for.
         jobs.iter_mut().for_each(|job| job.settle(&self.shared.recent));
         // Before the answers: who got one finds its effects in the next snapshot.
-        self.shared.committed.store(self.core.ledger.settled_sequence(), Ordering::SeqCst);
+        self.shared.frontier.advance(self.core.ledger.settled_sequence());
         if self.shared.health.note_success() {
             tracing::info!("the database can be written again");
         }

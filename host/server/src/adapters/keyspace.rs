@@ -158,7 +158,7 @@ impl Keyspace for PluginState {
     }
 
     fn moment(&self) -> Option<Moment> {
-        Some(Moment { sequence: self.store.sequence(), now_ms: self.now_ms() })
+        self.store.recent_sequence().map(|sequence| Moment { sequence, now_ms: self.now_ms() })
     }
 
     fn find_recent(&self, moment: Moment, bucket: &str, key: &[u8]) -> Option<Row> {

@@ -117,13 +117,13 @@ fn a_batch_that_begins_anew_takes_a_version_for_what_another_process_wrote() {
     let fixture = Fixture::with_long_batches();
     let space = fixture.space("a");
     fixture.write(&space, vec![set("x", "0")]);
-    let before = fixture.store.sequence();
+    let before = fixture.sequence();
     let (broken, conflict) = in_one_batch(&fixture, "ABORT", || {
         let reads = vec![read("x", Seen::Absent { after: None })];
         (set_one(&fixture, &space, "broken"), submit(&fixture, Commit { reads, ..empty(&space) }))
     });
     assert!(fails(broken.wait()) && matches!(conflict.wait(), Err(CommitError::Conflict)));
-    assert_eq!(fixture.store.sequence(), before + 1, "though nobody committed");
+    assert_eq!(fixture.sequence(), before + 1, "though nobody committed");
 }
 
 #[test]

@@ -54,10 +54,10 @@ fn a_commit_that_does_not_reach_the_disk_leaves_nothing_of_its_batch() {
 #[test]
 fn a_batch_that_fails_at_its_end_is_written_over_before_anybody_is_told() {
     let fixture = Fixture::new();
-    let before = fixture.store.sequence();
+    let before = fixture.sequence();
     assert!(spoil(&fixture).wait().is_err());
     // A batch of nothing takes a version.
-    assert_eq!(fixture.store.sequence(), before + 1);
+    assert_eq!(fixture.sequence(), before + 1);
     assert!(!fixture.is_failing());
 }
 

@@ -67,6 +67,11 @@ impl Fixture {
         self.store.commit(commit)?.wait()
     }
 
+    /// Returns the newest sequence, which nobody is ahead of.
+    pub(super) fn sequence(&self) -> i64 {
+        self.store.recent_sequence().unwrap()
+    }
+
     /// Writes without reading.
     pub(super) fn write(&self, space: &Arc<Space>, writes: Vec<KeyWrite>) -> Committed {
         self.commit(Commit { writes, ..empty(space) }).unwrap()

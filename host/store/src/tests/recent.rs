@@ -1,7 +1,10 @@
 //! Rows in memory: those of commits that are on disk, and all of one moment.
 
 use std::{
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
     time::Duration,
 };
@@ -10,11 +13,19 @@ use diesel::connection::SimpleConnection as _;
 use tokio::time::Instant;
 
 use super::fixture::{BUCKET, Fixture, StopOnDrop, delete, empty, increment, set, set_for};
-use crate::{Commit, Row, Space, Store, StoreError};
+use crate::{Commit, Row, Space, Store, StoreError, keys::Name, sequence};
 
 /// Returns what a run that begins now finds in memory.
 fn find(store: &Store, space: &Space, key: &str) -> Option<Row> {
-    store.find_recent(space, BUCKET, key.as_bytes(), store.sequence(), 0)
+    store.find_recent(space, BUCKET, key.as_bytes(), store.recent_sequence()?, 0)
+}
+
+fn wait_until(look: impl Fn() -> bool) {
+    let began = Instant::now();
+    while !look() {
+        assert!(began.elapsed() < Duration::from_secs(20));
+        thread::sleep(Duration::from_millis(10));
+    }
 }
 
 #[test]
@@ -67,11 +78,7 @@ fn what_another_process_deleted_is_gone_though_nobody_commits() {
     let space = fixture.space("a");
     fixture.write(&space, vec![set("x", "1")]);
     fixture.other_connection().batch_execute("DELETE FROM kv").unwrap();
-    let began = Instant::now();
-    while find(&fixture.store, &space, "x").is_some() {
-        assert!(began.elapsed() < Duration::from_secs(20));
-        thread::sleep(Duration::from_millis(10));
-    }
+    wait_until(|| find(&fixture.store, &space, "x").is_none());
 }
 
 #[test]
@@ -83,11 +90,11 @@ fn all_of_one_sequence_is_of_one_moment() {
         let read = || {
             let mut pairs = 0;
             while !done.load(Ordering::Relaxed) {
-                let sequence = store.sequence();
-                let found = |key: &[u8]| store.find_recent(&space, BUCKET, key, sequence, 0);
+                let sequence = store.recent_sequence();
+                let found = |key: &[u8]| store.find_recent(&space, BUCKET, key, sequence?, 0);
                 match (found(b"x"), found(b"y")) {
                     (Some(x), Some(y)) => {
-                        assert_eq!(x, y, "at {sequence}");
+                        assert_eq!(x, y, "at {sequence:?}");
                         pairs += 1;
                     }
                     // Brings into memory what they show, while commits go on.
@@ -111,4 +118,56 @@ fn all_of_one_sequence_is_of_one_moment() {
         readers.into_iter().map(|reader| reader.join().unwrap()).sum::<usize>()
     });
     assert!(found > 100, "{found} pairs");
+}
+
+#[test]
+fn memory_that_is_behind_what_somebody_saw_is_not_read() {
+    let fixture = Fixture::new();
+    let (space, store) = (fixture.space("a"), &fixture.store);
+    let before = fixture.write(&space, vec![set("x", "1"), set("y", "1")]).version;
+    for look in
+        [(|fixture, space| fixture.snapshot(space, 0).sequence()) as fn(&Fixture, &Arc<Space>) -> i64, |fixture, _| {
+            fixture.store.read(|connection| Ok::<_, StoreError>(sequence::load(connection)?)).unwrap()
+        }]
+    {
+        // The batch is on disk, and the writer waits for its first row's place in memory.
+        let held = store.hold_recent(Name { plugin_id: space.id(), bucket: BUCKET, key: b"x" });
+        let before = fixture.sequence();
+        let write = store.commit(Commit { writes: vec![set("x", "2"), set("y", "2")], ..empty(&space) }).unwrap();
+        wait_until(|| look(&fixture, &space) > before);
+        assert_eq!(store.recent_sequence(), None);
+        drop(held);
+        let version = write.wait().unwrap().version;
+        assert_eq!(store.recent_sequence(), Some(version));
+        assert_eq!(find(store, &space, "y").map(|row| row.version), Some(version));
+    }
+    assert!(fixture.sequence() > before);
+}
+
+#[test]
+fn whoever_saw_a_commit_finds_nothing_older_in_memory() {
+    let fixture = Fixture::new();
+    let (space, store) = (fixture.space("a"), &fixture.store);
+    let done = AtomicBool::new(false);
+    let found = thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            let mut found = 0;
+            while !done.load(Ordering::Relaxed) {
+                // Every commit writes this key.
+                let seen = fixture.snapshot(&space, 0).sequence();
+                if let Some(row) = find(store, &space, "x") {
+                    assert!(row.version >= seen, "{} after {seen}", row.version);
+                    found += 1;
+                }
+            }
+            found
+        });
+        let stop = StopOnDrop(&done);
+        for round in 0..20_000 {
+            fixture.write(&space, vec![set("x", &round.to_string())]);
+        }
+        drop(stop);
+        reader.join().unwrap()
+    });
+    assert!(found > 100, "{found} rows");
 }

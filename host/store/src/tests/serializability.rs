@@ -163,7 +163,8 @@ impl Worker<'_> {
             return None;
         }
         let store = &self.fixture.store;
-        let sequence = *view.sequence.get_or_insert_with(|| store.sequence());
+        view.sequence = view.sequence.or_else(|| store.recent_sequence());
+        let sequence = view.sequence?;
         let row = store.find_recent(self.space, BUCKET, key.as_bytes(), sequence, draft.now_ms)?;
         self.outcome.from_memory += 1;
         Some(seen(Some(&row)))

@@ -8,13 +8,7 @@ use std::collections::HashMap;
 use diesel::{prelude::*, upsert::excluded};
 
 use super::ahead::Ahead;
-use crate::{
-    schema::{counters, usage},
-    statement::write,
-};
-
-/// The name of the sequence among the counters.
-const SEQUENCE: &str = "sequence";
+use crate::{schema::usage, sequence, statement::write};
 
 /// What a plugin keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -40,13 +34,13 @@ pub(super) struct Ledger {
 impl Ledger {
     /// Reads the sequence.
     pub(super) fn load(connection: &mut SqliteConnection) -> QueryResult<Self> {
-        let sequence = load_sequence(connection)?;
+        let sequence = sequence::load(connection)?;
         Ok(Self { sequence: Ahead::new(sequence), usage: HashMap::new(), changed: Vec::new() })
     }
 
     /// Reads everything anew, because another process wrote. For the beginning of a batch.
     pub(super) fn reload(&mut self, connection: &mut SqliteConnection) -> QueryResult<()> {
-        let sequence = load_sequence(connection)?.max(self.sequence.settled);
+        let sequence = sequence::load(connection)?.max(self.sequence.settled);
         self.sequence = Ahead::new(sequence);
         self.usage.clear();
         self.changed.clear();
@@ -109,7 +103,7 @@ impl Ledger {
             }
         }
         if force || self.sequence.current != self.sequence.settled {
-            store_sequence(connection, self.sequence.current)?;
+            sequence::store(connection, self.sequence.current)?;
         }
         Ok(())
     }
@@ -133,21 +127,6 @@ impl Ledger {
             }
         }
     }
-}
-
-fn load_sequence(connection: &mut SqliteConnection) -> QueryResult<i64> {
-    let found = counters::table.find(SEQUENCE).select(counters::value).get_result(connection).optional()?;
-    Ok(found.unwrap_or(0))
-}
-
-fn store_sequence(connection: &mut SqliteConnection, current: i64) -> QueryResult<()> {
-    enum StoreSequence {}
-    let query = diesel::insert_into(counters::table)
-        .values((counters::name.eq(SEQUENCE), counters::value.eq(current)))
-        .on_conflict(counters::name)
-        .do_update()
-        .set(counters::value.eq(excluded(counters::value)));
-    write::<StoreSequence>(connection, query)
 }
 
 fn store_usage(connection: &mut SqliteConnection, plugin_id: i64, current: Usage) -> QueryResult<()> {
