@@ -173,6 +173,29 @@ fn slow_handler_is_stopped_at_its_routes_time() {
     assert!(watch.elapsed() < Duration::from_secs(10), "{:?}", watch.elapsed());
 }
 
+#[test]
+fn answers_that_a_client_does_not_take_are_bounded_and_only_its_address_waits() {
+    let setup = Setup::new().plugins(&["big-response"]);
+    let server = setup.config("[http]\nanswers_per_address_bytes_max = \"1MiB\"\n").start();
+    let url = format!("http://{}/big-response/600000", server.address());
+    // It lets the server send one byte of each answer.
+    let client = reqwest::blocking::Client::builder().http2_prior_knowledge().http2_initial_stream_window_size(1);
+    let client = client.no_proxy().build().expect("a client");
+    let ask = || client.get(&url).send().expect("an answer");
+    let held: Vec<_> = (0..2).map(|_| ask()).collect();
+    assert!(held.iter().all(|answer| answer.status() == 200));
+    let refused = server.get("/big-response/10");
+    refused.check_problem(503, "answers_waiting");
+    assert_eq!(refused.header("retry-after"), Some("1"));
+    // It is not for want of a place, and nothing ran.
+    assert_eq!(server.get("/api/plugins/big-response").json()["calls"], 2);
+    server.check_health();
+    let elsewhere = server.client_from("127.0.0.2").get(&url).send().and_then(reqwest::blocking::Response::bytes);
+    assert_eq!(elsewhere.expect("an answer").len(), 600_000);
+    drop(held);
+    server.wait_for_status("/big-response/10", 200);
+}
+
 fn in_flight(server: &Server) -> u64 {
     server.get("/api/plugins/slow-handler").json()["in_flight"].as_u64().expect("a number")
 }

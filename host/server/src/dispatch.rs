@@ -23,7 +23,7 @@ mod table;
 mod target;
 mod unary;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::response::{IntoResponse, Response};
 use backplane_auth::Principal;
@@ -49,10 +49,13 @@ pub(crate) use self::{
 use crate::{
     app::App,
     identity::challenge,
-    listen::address_of,
+    listen::{address_of, is_crowded},
     middleware::{access_log::LoggedCaller, read_body::read_body, request_id::RequestId},
-    problem::ApiResult,
+    problem::{ApiError, ApiResult, codes},
 };
+
+/// When a client that has not taken its answers may come again.
+const CROWDED_RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// Answers one request with a plugin.
 ///
@@ -115,12 +118,16 @@ async fn serve(
     }
 }
 
-/// Lets a caller pass that may call, and does not come too often.
+/// Lets a caller pass that may call, does not come too often, and for whose answer there is room.
 ///
 /// # Errors
-/// As [`challenge::require`], and `too_many_requests`.
+/// As [`challenge::require`], `answers_waiting`, and `too_many_requests`.
 pub(crate) fn admit(target: &Target, caller: Option<&Principal>, extensions: &Extensions) -> ApiResult<()> {
     challenge::require(&target.access, caller)?;
+    if is_crowded(extensions) {
+        let detail = "clients have not taken the answers that are there for them: read those, and come again";
+        return Err(ApiError::new(codes::ANSWERS_WAITING, detail).with_retry_after(CROWDED_RETRY_AFTER));
+    }
     let Some(limits) = &target.limits else { return Ok(()) };
     let address = address_of(extensions);
     limits.iter().try_for_each(|limit| limit.admit(caller, address))

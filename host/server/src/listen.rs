@@ -1,7 +1,7 @@
 //! The accept loop: from a listening socket to requests.
 //!
 //! hyper serves the connections; this module bounds them. A connection that stays silent, sends its headers slowly,
-//! reads nothing, comes on top of the caps or grows old is closed, and running out of file descriptors is waited out.
+//! reads nothing, leaves answers untaken, comes on top of the caps or grows old is closed, and running out of file descriptors is waited out.
 //! Stopping lets requests in flight finish and takes no new ones.
 //!
 //! The loop owns all of its state, so that a request takes no lock here. This module does not know what a request
@@ -13,12 +13,13 @@ mod open;
 mod peer;
 mod stall;
 mod tls;
+mod unsent;
 
 use std::{convert::Infallible, error::Error, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use backplane_auth::origin_of;
 use http::{Request, Response};
-use hyper::body::{Body, Incoming};
+use hyper::body::{Body, Bytes, Incoming};
 use tokio::{
     net::{TcpListener, TcpSocket, TcpStream},
     time::{MissedTickBehavior, interval, sleep},
@@ -32,6 +33,7 @@ use crate::config::HttpConfig;
 pub use self::{
     peer::{Peer, address_of},
     tls::{CertificateFiles, Tls, TlsError},
+    unsent::is_crowded,
 };
 
 /// Connections that wait to be accepted, where the system allows as many (`net.core.somaxconn`).
@@ -70,8 +72,7 @@ pub async fn serve<S, B>(
 ) where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send,
-    B: Body + Send + 'static,
-    B::Data: Send,
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     let protocols = Arc::new(Protocols::new(http, tls));
@@ -94,9 +95,10 @@ pub async fn serve<S, B>(
                 if !connections.admit(origin) {
                     continue;
                 }
-                let service = WithPeer::new(service.clone(), peer);
-                let protocols = Arc::clone(&protocols);
-                connections.spawn(origin, |stop| async move { protocols.serve(stream, service, stop).await });
+                let (service, protocols) = (service.clone(), Arc::clone(&protocols));
+                connections.spawn(origin, |unsent, stop| async move {
+                    protocols.serve(stream, WithPeer::new(service, peer, unsent), stop).await;
+                });
             }
         }
     }

@@ -21,6 +21,10 @@ pub struct HttpConfig {
     pub connections_max: u32,
     /// Open connections from one address. Default 1,024.
     pub connections_per_address_max: u32,
+    /// Bytes of answers that their clients have not taken. Default 1 GiB.
+    pub answers_bytes_max: usize,
+    /// Those to one address. Default 256 MiB.
+    pub answers_per_address_bytes_max: usize,
     /// Age at which a connection is closed after its current request, so that clients spread over new instances.
     /// Default 1 h.
     pub connection_age_max: Duration,
@@ -49,6 +53,8 @@ impl Default for HttpConfig {
             body_timeout: Duration::from_secs(30),
             connections_max: 4096,
             connections_per_address_max: 1024,
+            answers_bytes_max: 1 << 30,
+            answers_per_address_bytes_max: 256 << 20,
             connection_age_max: Duration::from_secs(60 * 60),
             header_bytes_max: 64 << 10,
             headers_max: 100,
@@ -67,6 +73,7 @@ impl HttpConfig {
         let moment = Duration::from_millis(1)..=Duration::from_secs(60 * 60);
         let pause = Duration::ZERO..=Duration::from_secs(60 * 60);
         let any_size = Size(0)..=Size::mib(1024);
+        let any_total = Size::mib(1)..=Size::mib(1 << 20);
         let mut http = reader.section("http");
         let tls = match (http.optional("tls_certificate"), http.optional("tls_key")) {
             (Some(certificate), Some(key)) => Some(CertificateFiles { certificate, key }),
@@ -91,6 +98,12 @@ impl HttpConfig {
                 default.connections_per_address_max,
                 1..=1_000_000,
             ),
+            answers_bytes_max: http
+                .within("answers_bytes_max", Size::of(default.answers_bytes_max), any_total.clone())
+                .bytes(),
+            answers_per_address_bytes_max: http
+                .within("answers_per_address_bytes_max", Size::of(default.answers_per_address_bytes_max), any_total)
+                .bytes(),
             connection_age_max: http.within(
                 "connection_age_max",
                 default.connection_age_max,

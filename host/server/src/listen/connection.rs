@@ -1,10 +1,10 @@
 //! One connection: finds out which protocol it speaks, then serves it until it ends or is asked to.
 
-use std::{convert::Infallible, error::Error, io, pin::pin, time::Duration};
+use std::{convert::Infallible, error::Error, io, pin::pin, sync::Arc, time::Duration};
 
 use http::{Request, Response};
 use hyper::{
-    body::{Body, Incoming},
+    body::{Body, Bytes, Incoming},
     server::conn::{http1, http2},
 };
 use hyper_util::{
@@ -81,8 +81,7 @@ impl Protocols {
     where
         S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
         S::Future: Send,
-        B: Body + Send + 'static,
-        B::Data: Send,
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
         if let Some(tls) = &self.tls {
@@ -103,8 +102,7 @@ impl Protocols {
     where
         S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
         S::Future: Send,
-        B: Body + Send + 'static,
-        B::Data: Send,
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
         let accepted = tokio::select! {
@@ -126,14 +124,20 @@ impl Protocols {
         I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
         S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
         S::Future: Send,
-        B: Body + Send + 'static,
-        B::Data: Send,
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
         let io = TokioIo::new(stream);
         let result = match protocol {
             Protocol::Http1 => run(self.http1.serve_connection(io, service), stop).await,
-            Protocol::Http2 => run(self.http2.serve_connection(io, service), stop).await,
+            Protocol::Http2 => {
+                let unsent = Arc::clone(service.unsent());
+                tokio::select! {
+                    biased;
+                    result = run(self.http2.serve_connection(io, service), stop) => result,
+                    () = unsent.stalled() => return tracing::debug!("closed: the client takes none of its answers"),
+                }
+            }
         };
         if let Err(error) = result {
             tracing::debug!(%error, "connection ended early");

@@ -1,6 +1,6 @@
 //! The connections that are open: how many there are, how old they get, and how they end.
 
-use std::{collections::HashMap, net::IpAddr, time::Duration};
+use std::{collections::HashMap, net::IpAddr, sync::Arc, time::Duration};
 
 use tokio::{
     sync::oneshot,
@@ -8,6 +8,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 
+use super::unsent::Unsent;
 use crate::config::HttpConfig;
 
 /// How long a connection that is asked to end may go on with its requests in flight.
@@ -20,9 +21,12 @@ const GRACE: Duration = Duration::from_secs(60 * 60);
 pub(super) struct Connections {
     tasks: JoinSet<()>,
     open: HashMap<Id, Open>,
-    by_origin: HashMap<IpAddr, u32>,
+    /// How many there are, and what their answers are counted by.
+    by_origin: HashMap<IpAddr, (u32, Arc<Unsent>)>,
     connections_max: usize,
     connections_per_address_max: u32,
+    unsent: Arc<Unsent>,
+    answers_per_address_bytes_max: usize,
     age_max: Duration,
     opened: u32,
     refused: u64,
@@ -46,6 +50,8 @@ impl Connections {
             by_origin: HashMap::new(),
             connections_max: usize::try_from(http.connections_max).unwrap_or(usize::MAX),
             connections_per_address_max: http.connections_per_address_max,
+            unsent: Unsent::of_all(http.answers_bytes_max),
+            answers_per_address_bytes_max: http.answers_per_address_bytes_max,
             age_max: http.connection_age_max,
             opened: 0,
             refused: 0,
@@ -58,7 +64,7 @@ impl Connections {
 
     /// Whether the caps leave room for one more connection from `origin`.
     pub(super) fn admit(&mut self, origin: IpAddr) -> bool {
-        let from_origin = self.by_origin.get(&origin).copied().unwrap_or(0);
+        let from_origin = self.by_origin.get(&origin).map_or(0, |(count, _)| *count);
         let is_free = self.tasks.len() < self.connections_max && from_origin < self.connections_per_address_max;
         if !is_free {
             self.refused += 1;
@@ -71,17 +77,19 @@ impl Connections {
         is_free
     }
 
-    /// Starts a connection's task. It is handed the signal to end.
-    pub(super) fn spawn<F>(&mut self, origin: IpAddr, task: impl FnOnce(oneshot::Receiver<()>) -> F)
+    /// Starts a connection's task. It is handed what its answers are counted by, and the signal to end.
+    pub(super) fn spawn<F>(&mut self, origin: IpAddr, task: impl FnOnce(Arc<Unsent>, oneshot::Receiver<()>) -> F)
     where
         F: Future<Output = ()> + Send + 'static,
     {
         let (stop, stopped) = oneshot::channel();
-        let task = self.tasks.spawn(task(stopped));
+        let max = self.answers_per_address_bytes_max;
+        let of_origin = self.by_origin.entry(origin).or_insert_with(|| (0, self.unsent.of_address(max)));
+        of_origin.0 += 1;
+        let task = self.tasks.spawn(task(of_origin.1.of_connection(), stopped));
         let expires = Instant::now() + self.age_max - self.jitter();
         self.opened = self.opened.wrapping_add(1);
         self.open.insert(task.id(), Open { origin, expires, stop: Some(stop), task });
-        *self.by_origin.entry(origin).or_default() += 1;
     }
 
     /// Waits until a connection has ended and forgets it.
@@ -99,7 +107,7 @@ impl Connections {
             None => return,
         };
         let Some(closed) = self.open.remove(&id) else { return };
-        if let Some(count) = self.by_origin.get_mut(&closed.origin) {
+        if let Some((count, _)) = self.by_origin.get_mut(&closed.origin) {
             *count -= 1;
             if *count == 0 {
                 self.by_origin.remove(&closed.origin);
@@ -161,7 +169,7 @@ mod tests {
         let (mut connections, origin) = (Connections::new(&http), IpAddr::from(Ipv4Addr::LOCALHOST));
         let is_asked = Arc::new(AtomicBool::new(false));
         let asked = Arc::clone(&is_asked);
-        connections.spawn(origin, |stop| async move {
+        connections.spawn(origin, |_, stop| async move {
             asked.store(stop.await.is_err(), Ordering::Relaxed);
             pending::<()>().await;
         });

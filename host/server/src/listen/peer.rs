@@ -1,10 +1,16 @@
 //! Who sent a request: the address at the other end of the connection.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::Arc,
+};
 
 use axum::extract::ConnectInfo;
-use http::{Extensions, Request};
+use http::{Extensions, Request, Response};
+use hyper::body::Body;
 use tower::{Service, util::Oneshot};
+
+use super::unsent::{Counted, Counting, Unsent};
 
 /// Address of the client, or of the proxy before it; an extension of every request.
 pub type Peer = ConnectInfo<SocketAddr>;
@@ -19,24 +25,32 @@ pub fn address_of(extensions: &Extensions) -> IpAddr {
 pub(super) struct WithPeer<S> {
     service: S,
     peer: Peer,
+    unsent: Arc<Unsent>,
 }
 
 impl<S> WithPeer<S> {
-    pub(super) fn new(service: S, peer: SocketAddr) -> Self {
-        Self { service, peer: ConnectInfo(peer) }
+    pub(super) fn new(service: S, peer: SocketAddr, unsent: Arc<Unsent>) -> Self {
+        Self { service, peer: ConnectInfo(peer), unsent }
+    }
+
+    /// What the answers on the connection hold.
+    pub(super) fn unsent(&self) -> &Arc<Unsent> {
+        &self.unsent
     }
 }
 
-impl<S, B> hyper::service::Service<Request<B>> for WithPeer<S>
+impl<S, B, R> hyper::service::Service<Request<B>> for WithPeer<S>
 where
-    S: Service<Request<B>> + Clone,
+    S: Service<Request<B>, Response = Response<R>> + Clone,
+    R: Body,
 {
-    type Response = S::Response;
+    type Response = Response<Counted<R>>;
     type Error = S::Error;
-    type Future = Oneshot<S, Request<B>>;
+    type Future = Counting<Oneshot<S, Request<B>>>;
 
     fn call(&self, mut request: Request<B>) -> Self::Future {
         request.extensions_mut().insert(self.peer);
-        Oneshot::new(self.service.clone(), request)
+        self.unsent.mark(request.extensions_mut());
+        Counting::new(Oneshot::new(self.service.clone(), request), &self.unsent)
     }
 }

@@ -73,6 +73,7 @@ codes! {
     UNKNOWN_METHOD = "unknown_method", NOT_IMPLEMENTED, "No such method";
     UNSUPPORTED_ENCODING = "unsupported_encoding", NOT_IMPLEMENTED, "Compression not supported";
     PLUGIN_BUSY = "plugin_busy", SERVICE_UNAVAILABLE, "The plugin has no free place";
+    ANSWERS_WAITING = "answers_waiting", SERVICE_UNAVAILABLE, "Clients have not taken their answers";
     STATE_UNAVAILABLE = "state_unavailable", SERVICE_UNAVAILABLE, "The plugin's state cannot be read or written";
     STORE_BUSY = "store_busy", SERVICE_UNAVAILABLE, "Too many writes are waiting";
     TRANSACTION_CONFLICT = "transaction_conflict", SERVICE_UNAVAILABLE, "Other calls changed the same state";
