@@ -213,6 +213,11 @@ impl<W: Work> Call<W> {
                 return Ok(None);
             }
         }
+        // It may be what was read that it failed over, and that may come to nothing. So it fails over what is decided.
+        if answer.is_err() && !self.must_settle && draft.as_ref().is_some_and(|draft| draft.relies_on_pending()) {
+            self.must_settle = true;
+            return Ok(None);
+        }
         let output = answer?;
         let (mut transaction, mut relies_on_pending) = (Transaction::default(), false);
         // Held until the commit is decided: until then the writes are in memory.

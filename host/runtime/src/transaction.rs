@@ -297,10 +297,15 @@ impl Draft {
         self.must_restart
     }
 
+    /// Returns whether something was read that was not committed yet.
+    pub(crate) fn relies_on_pending(&self) -> bool {
+        self.reads.rely_on_pending()
+    }
+
     /// Returns what is to be committed. Without `keeps_writes`, only what was read, and that only where it relies on what
     /// was not committed yet: all else was committed together.
     pub(crate) fn into_transaction(self, keeps_writes: bool) -> Finished {
-        let relies_on_pending = self.reads.rely_on_pending();
+        let relies_on_pending = self.relies_on_pending();
         let mut transaction = Transaction::default();
         if keeps_writes {
             transaction.writes = self.writes.into_list();

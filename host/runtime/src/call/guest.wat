@@ -88,8 +88,9 @@
       (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)
       (local $value i32)
       (global.set $runs (i32.add (global.get $runs) (i32.const 1)))
-      (block $trap (block $spin (block $increment (block $problem (block $scan (block $look (block $plain (block $add
-        (br_table $add $plain $look $scan $problem $increment $spin $trap (local.get $route)))
+      (block $doubt (block $trap (block $spin (block $increment (block $problem (block $scan (block $look (block $plain
+        (block $add
+        (br_table $add $plain $look $scan $problem $increment $spin $trap $doubt (local.get $route)))
         ;; 0: reads, adds one, writes.
         (local.set $value (i32.add (call $read) (i32.const 1)))
         (call $write (local.get $value))
@@ -112,9 +113,12 @@
         ;; 6: writes, and computes without end.
         (call $write (i32.const 9))
         (loop $forever (br $forever)))
-      ;; 7: writes, and traps.
-      (call $write (i32.const 9))
-      unreachable))
+        ;; 7: writes, and traps.
+        (call $write (i32.const 9))
+        unreachable)
+      ;; 8: reads, and traps over anything but nothing.
+      (if (call $read) (then unreachable))
+      (call $ok (i32.const 0))))
   (core instance $main (instantiate $main
     (with "libc" (instance $libc))
     (with "kv" (instance

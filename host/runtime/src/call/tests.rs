@@ -4,7 +4,9 @@ pub(crate) mod bench;
 
 use std::sync::atomic::Ordering;
 
-use self::bench::{ADD, Bench, INCREMENT, LOOK, PATIENCE, PLAIN, PROBLEM, SCAN, SPIN, TRAP, body, eventually, request};
+use self::bench::{
+    ADD, Bench, DOUBT, INCREMENT, LOOK, PATIENCE, PLAIN, PROBLEM, SCAN, SPIN, TRAP, body, eventually, request,
+};
 use super::*;
 use crate::{
     keyspace::double::{Broken, MemoryKeyspace},
@@ -284,6 +286,28 @@ async fn an_answer_that_tells_what_is_not_committed_waits_until_it_is() {
             if route == LOOK { Ok(0) } else { Err(409) }
         );
         assert_eq!(bench.keyspace.value("b", "k"), None);
+        bench.comes_to_rest().await;
+    }
+}
+
+#[tokio::test]
+async fn a_trap_over_what_is_not_committed_is_told_to_nobody() {
+    for comes_about in [false, true] {
+        let bench = Arc::new(Bench::new(InstanceMode::Fresh, MemoryKeyspace::start(0)));
+        bench.make_contended(ADD);
+        bench.make_contended(DOUBT);
+        let wrote = bench.start(ADD);
+        bench.keyspace.wait_for_commits(1).await;
+        let mut doubts = bench.start(DOUBT);
+        let waited = timeout(Duration::from_millis(50), &mut doubts).await;
+        assert!(waited.is_err(), "it was told what may not come about");
+        if !comes_about {
+            bench.keyspace.will_answer([CommitError::Unavailable("the disk is full".into())]);
+        }
+        bench.keyspace.gate.add_permits(9);
+        assert_eq!(wrote.await.expect("no panic").is_ok(), comes_about);
+        let answer = doubts.await.expect("no panic");
+        assert_eq!(matches!(answer, Err(InvokeError::Trapped { .. })), comes_about, "{answer:?}");
         bench.comes_to_rest().await;
     }
 }

@@ -11,7 +11,9 @@ use crate::{
     context::CallContext,
     instance::{Instance, InstantiateError},
     invoke::InvokeError,
+    lane::{OnAbandon, Steered},
     manifest::{InstanceMode, Transaction as Mode},
+    meter::{Budget, Metered},
     transaction::Scope,
 };
 
@@ -126,13 +128,23 @@ impl Generation {
     async fn replace(self: Arc<Self>, used: Box<Instance>, admission: Admission) {
         drop(used);
         if self.mode == InstanceMode::Fresh && self.blueprint.lifecycle.is_none() && self.pool.has_room() {
-            // Without an `init` no code of the guest's runs here that could take long.
-            match self.blueprint.instantiate(&self.host, CallContext::idle()).await {
-                Ok(instance) => self.put(Box::new(instance)),
-                Err(error) => tracing::debug!(plugin = %self.manifest.name, ?error, "no instance made ready"),
-            }
+            self.make_ready().await;
         }
         drop(admission);
+    }
+
+    /// Makes an instance for a call to come. The guest may compute at its start, in the name of nobody's call: it has
+    /// the time of an `init`, and no more of the processor than a call.
+    pub(super) async fn make_ready(self: &Arc<Self>) {
+        let (this, start) = (Arc::clone(self), self.start_context(String::new()));
+        let budget = Budget { deadline: start.deadline, cpu: self.blueprint.limits.cpu };
+        let made = async move { this.blueprint.instantiate(&this.host, start).await };
+        let slow = self.host.slow_lane.handle().clone();
+        match Steered::new(Metered::new(made, budget), slow, OnAbandon::Cancel).await.result {
+            Ok(Ok(instance)) => self.put(Box::new(instance)),
+            Ok(Err(error)) => tracing::debug!(plugin = %self.manifest.name, ?error, "no instance made ready"),
+            Err(ended) => tracing::debug!(plugin = %self.manifest.name, ?ended, "no instance made ready"),
+        }
     }
 
     /// The context of an instance's start: nobody's call, with the time that `init` has.

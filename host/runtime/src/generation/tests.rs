@@ -382,3 +382,23 @@ async fn events_that_are_long_or_fail_go_to_the_slow_lane() {
     assert_eq!((bench.generation.counters().calls, bench.generation.counters().failures), (7, 4));
     bench.comes_to_rest().await;
 }
+
+/// Computes at its start until it is stopped.
+const SPINS_AT_ITS_START: &str = r#"
+    (component
+      (core module $main
+        (memory (export "memory") 1)
+        (func $start (loop $more (br $more)))
+        (start $start))
+      (core instance $main (instantiate $main)))"#;
+
+#[tokio::test]
+async fn an_instance_that_is_made_ready_has_no_more_time_than_a_call() {
+    let limits = PluginLimits { cpu: Duration::from_millis(20), ..PluginLimits::default() };
+    let code = compile(SPINS_AT_ITS_START);
+    let bench = Bench::of(&code, r#""routes":[]"#, InstanceMode::Fresh, MemoryKeyspace::start(0), limits);
+    let _ticks = bench.generation.host().ticker.running();
+    timeout(PATIENCE, bench.generation.make_ready()).await.expect("it is stopped");
+    assert_eq!(bench.generation.host().memory.used(), 0);
+    bench.comes_to_rest().await;
+}

@@ -38,6 +38,7 @@ pub(super) const PROBLEM: u32 = 4;
 pub(super) const INCREMENT: u32 = 5;
 pub(super) const SPIN: u32 = 6;
 pub(super) const TRAP: u32 = 7;
+pub(super) const DOUBT: u32 = 8;
 
 /// Longer than any test should take.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -63,7 +64,7 @@ impl Bench {
 
     pub(super) fn with_limits(mode: InstanceMode, keyspace: MemoryKeyspace, limits: PluginLimits) -> Self {
         let routes =
-            (ADD..=TRAP).map(|n| format!(r#"{{"method":"POST","path":"/{n}"}}"#)).collect::<Vec<_>>().join(",");
+            (ADD..=DOUBT).map(|n| format!(r#"{{"method":"POST","path":"/{n}"}}"#)).collect::<Vec<_>>().join(",");
         Self::of(&CODE, &format!(r#""routes":[{routes}]"#), mode, keyspace, limits)
     }
 
