@@ -1,7 +1,7 @@
 //! What one run of a handler reads from: a space as it was at one moment.
 //!
 //! The moment is that of its opening, which begins a read transaction of SQLite, so nothing that is committed later
-//! shows. Rows whose time is over by the call's clock are absent.
+//! shows. Rows whose time is over by the clock at that moment are absent.
 //!
 //! As long as it is open the log beside the database cannot start anew. One that is open when the log has reached its
 //! bound, and for longer than the writer then waits, is ended by the writer: what is read afterwards fails.
@@ -38,16 +38,18 @@ impl Snapshot {
         space: &Space,
         recent: &Arc<Recent>,
         frontier: &Frontier,
-        now_ms: i64,
+        now_ms: impl FnOnce() -> i64,
     ) -> Result<Self, SnapshotError> {
         let reader = readers.borrow(space).await?;
-        let mut snapshot = Self { reader, recent: Arc::clone(recent), plugin_id: space.id(), sequence: 0, now_ms };
+        let mut snapshot = Self { reader, recent: Arc::clone(recent), plugin_id: space.id(), sequence: 0, now_ms: 0 };
         snapshot.sequence = snapshot.reader.read(|connection| {
             Begin.execute(connection)?;
             // The first query: it takes the snapshot.
             sequence::load(connection)
         })?;
         frontier.note_seen(snapshot.sequence);
+        // Not before: who waited for a reader would see what was written after its time.
+        snapshot.now_ms = now_ms();
         Ok(snapshot)
     }
 

@@ -123,14 +123,15 @@ impl Store {
         self.spaces.lock().unwrap_or_else(PoisonError::into_inner).get(plugin).cloned()
     }
 
-    /// Opens a snapshot for a call whose time is `now_ms`. Waits for a reader as long as the caller lets it.
+    /// Opens a snapshot for a call. Its time is what `now_ms` says once it is open. Waits for a reader as long as the
+    /// caller lets it.
     ///
     /// # Errors
     /// When the database cannot be read.
     ///
     /// # Cancel safety
     /// Dropping the future loses nothing but the place in the line.
-    pub async fn snapshot(&self, space: &Arc<Space>, now_ms: i64) -> Result<Snapshot, SnapshotError> {
+    pub async fn snapshot(&self, space: &Arc<Space>, now_ms: impl FnOnce() -> i64) -> Result<Snapshot, SnapshotError> {
         Snapshot::open(&self.readers, space, &self.writer.recent, &self.writer.frontier, now_ms).await
     }
 

@@ -10,7 +10,7 @@ use crate::{
     error::StoreError,
     plugins::HOST_ID,
     schema::{kv, plugins, replies, usage},
-    size,
+    sequence, size,
     store::Store,
 };
 
@@ -100,9 +100,12 @@ pub(crate) fn delete_rows(connection: &mut SqliteConnection, plugin_id: i64) -> 
     Ok(deleted)
 }
 
-/// As [`delete_rows`], for who is not the writer, which keeps the numbers itself.
+/// As [`delete_rows`], for who is not the writer, which keeps the numbers itself. It has a version, as a commit has: who
+/// sees it knows that he sees more than a server has in memory.
 pub(crate) fn delete_and_count(connection: &mut SqliteConnection, plugin_id: i64) -> QueryResult<Deleted> {
     let deleted = delete_rows(connection, plugin_id)?;
+    let version = sequence::load(connection)? + 1;
+    sequence::store(connection, version)?;
     let (keys, bytes) = (deleted.keys.cast_signed(), deleted.bytes.cast_signed());
     diesel::update(usage::table.find(plugin_id))
         .set((usage::keys.eq(usage::keys - keys), usage::bytes.eq(usage::bytes - bytes)))

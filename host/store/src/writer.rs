@@ -268,7 +268,8 @@ impl Writer {
         }
     }
 
-    /// Forgets the rows in memory when another process wrote. A batch does that by itself, but there may be none for long.
+    /// Forgets the rows in memory when another process wrote, and has its sequence. A batch does that by itself, but there
+    /// may be none for long.
     fn look_around(&mut self) {
         let Some(connection) = self.connection.as_mut().filter(|_| self.last_look.elapsed() >= LOOK_INTERVAL) else {
             return;
@@ -276,8 +277,10 @@ impl Writer {
         self.last_look = Instant::now();
         let data_version = DataVersion.get_result(connection).ok();
         if data_version != self.core.data_version && data_version != self.foreign_version {
+            // At once, since the batch may fail.
             self.shared.recent.clear(self.core.ledger.next_version());
             self.foreign_version = data_version;
+            self.run_batch();
         }
     }
 
@@ -355,17 +358,18 @@ impl Writer {
         if self.shared.health.note_failure(Arc::clone(&source)) {
             tracing::error!(error = &*source as &dyn std::error::Error, "the database cannot be written");
         }
-        if may_come_back && !jobs.is_empty() {
-            self.write_over();
+        let is_undone = if may_come_back && !jobs.is_empty() {
+            self.write_over()
         } else {
             self.disconnect();
-        }
+            true
+        };
         if jobs.is_empty() {
             // Not even a transaction could be begun. Whoever waits has waited for that.
             jobs.extend(std::iter::from_fn(|| self.lanes.pop()));
         }
         self.last_failure = Instant::now();
-        let error = StoreError::Unavailable(source);
+        let error = if is_undone { StoreError::Unavailable(source) } else { StoreError::Unknown };
         for job in jobs {
             job.answer(Err(&error));
         }
@@ -377,13 +381,19 @@ impl Writer {
     /// next batch begins at the same frame. But who makes the index anew, as the next process does after this one was
     /// killed, takes every whole batch that it finds for written. One frame in the place of the first prevents that,
     /// synced or not: a frame's checksum covers all before it, so the others do not fit any more.
-    fn write_over(&mut self) {
+    ///
+    /// Returns whether it is there, as far as one can tell; it is not where this failed before its end.
+    fn write_over(&mut self) -> bool {
         match catch_panic(|| self.write_nothing()) {
-            Ok(()) => self.settle(Vec::new()),
-            Err(Failure { source, .. }) => {
+            Ok(()) => {
+                self.settle(Vec::new());
+                true
+            }
+            Err(Failure { source, may_come_back }) => {
                 self.core.abandon();
                 self.disconnect();
                 let _known = self.shared.health.note_failure(source);
+                may_come_back
             }
         }
     }

@@ -84,7 +84,8 @@ impl PluginState {
     /// # Errors
     /// When the store cannot be read.
     pub async fn find_reply(&self, record: &ReplyRecord) -> Result<Option<Reply>, StateUnavailable> {
-        let mut snapshot = self.store.snapshot(self.space()?, self.now_ms()).await.map_err(translate::unavailable)?;
+        let mut snapshot =
+            self.store.snapshot(self.space()?, || self.now_ms()).await.map_err(translate::unavailable)?;
         snapshot.find_reply(record.name()).map_err(translate::unavailable)
     }
 
@@ -152,7 +153,7 @@ const REFUSED: i64 = -1;
 impl Keyspace for PluginState {
     fn snapshot(&self) -> BoxFuture<'_, Result<Box<dyn Snapshot>, StateUnavailable>> {
         Box::pin(async {
-            let snapshot = self.store.snapshot(self.space()?, self.now_ms()).await;
+            let snapshot = self.store.snapshot(self.space()?, || self.now_ms()).await;
             Ok(Box::new(Opened(snapshot.map_err(translate::unavailable)?)) as Box<dyn Snapshot>)
         })
     }

@@ -106,7 +106,7 @@ impl Events {
     /// # Errors
     /// When the store cannot be read.
     pub async fn find_reply(&self, record: &ReplyRecord) -> Result<Option<Reply>, SnapshotError> {
-        let mut snapshot = self.store.snapshot(self.store.host_space(), self.clock.unix_ms().0).await?;
+        let mut snapshot = self.store.snapshot(self.store.host_space(), || self.clock.unix_ms().0).await?;
         snapshot.find_reply(record.name())
     }
 

@@ -65,7 +65,7 @@ fn what_was_written_is_there_after_opening_again() {
         let locked = Store::open(options.clone()).map(drop);
         assert!(matches!(locked, Err(OpenError::Locked { .. })), "{locked:?}");
         let space = store.space("a", crate::Quota::default()).unwrap();
-        let mut snapshot = runtime.block_on(store.snapshot(&space, 0)).unwrap();
+        let mut snapshot = runtime.block_on(store.snapshot(&space, || 0)).unwrap();
         assert_eq!(snapshot.sequence(), last);
         assert_eq!(snapshot.get(BUCKET, b"x").unwrap().map(|row| row.version), (last > 0).then_some(last));
         drop(snapshot);

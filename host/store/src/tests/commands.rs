@@ -84,6 +84,9 @@ fn what_a_command_deletes_is_gone_for_the_server_with_what_it_counted() {
     assert_eq!(store.delete_step("a").unwrap(), Deleted::default());
     assert_eq!(store.delete_step("nobody").unwrap(), Deleted::default());
 
+    // Whoever has seen that it is gone does not find it in memory.
+    let seen = fixture.snapshot(&space, 0).sequence();
+    assert!(fixture.store.recent_sequence().is_none_or(|sequence| sequence >= seen));
     let late = Commit { snapshot: Some(snapshot.sequence()), reads, writes: vec![set("z", "1")], ..empty(&space) };
     let conflict = fixture.commit(late);
     assert!(matches!(conflict, Err(CommitError::Conflict)), "{conflict:?}");

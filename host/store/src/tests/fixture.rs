@@ -52,7 +52,7 @@ impl Fixture {
     }
 
     pub(super) fn snapshot(&self, space: &Arc<Space>, now_ms: i64) -> Snapshot {
-        self.runtime.block_on(self.store.snapshot(space, now_ms)).unwrap()
+        self.runtime.block_on(self.store.snapshot(space, || now_ms)).unwrap()
     }
 
     pub(super) fn get(&self, space: &Arc<Space>, key: &str, now_ms: i64) -> Option<Row> {

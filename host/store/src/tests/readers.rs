@@ -1,6 +1,10 @@
 //! How readers are lent and shared.
 
-use std::{task::Poll, time::Duration};
+use std::{
+    sync::atomic::{AtomicI64, Ordering},
+    task::Poll,
+    time::Duration,
+};
 
 use tokio::time::timeout;
 
@@ -12,7 +16,7 @@ fn a_space_has_at_most_three_quarters_of_the_readers() {
     let (a, b) = (fixture.space("a"), fixture.space("b"));
     let of_a: Vec<_> = (0..6).map(|_| fixture.snapshot(&a, 0)).collect();
     fixture.runtime.block_on(async {
-        let waiting = timeout(Duration::from_millis(20), fixture.store.snapshot(&a, 0)).await;
+        let waiting = timeout(Duration::from_millis(20), fixture.store.snapshot(&a, || 0)).await;
         assert!(waiting.is_err(), "a seventh snapshot of one space");
     });
     let of_b: Vec<_> = (0..2).map(|_| fixture.snapshot(&b, 0)).collect();
@@ -27,10 +31,10 @@ fn a_dropped_snapshot_gives_its_reader_to_who_waits_longest() {
     let space = fixture.space("a");
     fixture.write(&space, vec![set("x", "1")]);
     fixture.runtime.block_on(async {
-        let held = fixture.store.snapshot(&space, 0).await.unwrap();
-        let mut first = Box::pin(fixture.store.snapshot(&space, 0));
-        let mut second = Box::pin(fixture.store.snapshot(&space, 0));
-        let abandoned = timeout(Duration::from_millis(5), fixture.store.snapshot(&space, 0));
+        let held = fixture.store.snapshot(&space, || 0).await.unwrap();
+        let mut first = Box::pin(fixture.store.snapshot(&space, || 0));
+        let mut second = Box::pin(fixture.store.snapshot(&space, || 0));
+        let abandoned = timeout(Duration::from_millis(5), fixture.store.snapshot(&space, || 0));
         assert!(std::future::poll_fn(|context| Poll::Ready(first.as_mut().poll(context).is_pending())).await);
         assert!(std::future::poll_fn(|context| Poll::Ready(second.as_mut().poll(context).is_pending())).await);
         assert!(abandoned.await.is_err());
@@ -40,6 +44,21 @@ fn a_dropped_snapshot_gives_its_reader_to_who_waits_longest() {
         assert!(snapshot.get(BUCKET, b"x").unwrap().is_some());
         drop(snapshot);
         second.await.unwrap();
+    });
+}
+
+#[test]
+fn the_time_of_a_snapshot_is_not_before_what_it_shows() {
+    let fixture = Fixture::with(|options| options.readers = 1);
+    let (space, clock) = (fixture.space("a"), AtomicI64::new(1));
+    fixture.runtime.block_on(async {
+        let now_ms = || clock.load(Ordering::Relaxed);
+        let held = fixture.store.snapshot(&space, now_ms).await.unwrap();
+        let mut waiting = Box::pin(fixture.store.snapshot(&space, now_ms));
+        assert!(std::future::poll_fn(|context| Poll::Ready(waiting.as_mut().poll(context).is_pending())).await);
+        clock.store(2, Ordering::Relaxed);
+        drop(held);
+        assert_eq!(waiting.await.unwrap().now_ms(), 2);
     });
 }
 

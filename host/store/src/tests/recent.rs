@@ -13,7 +13,7 @@ use diesel::connection::SimpleConnection as _;
 use tokio::time::Instant;
 
 use super::fixture::{BUCKET, Fixture, StopOnDrop, delete, empty, increment, set, set_for};
-use crate::{Commit, Row, Space, Store, StoreError, keys::Name, sequence};
+use crate::{CommandStore, Commit, Row, Space, Store, StoreError, keys::Name, sequence};
 
 /// Returns what a run that begins now finds in memory.
 fn find(store: &Store, space: &Space, key: &str) -> Option<Row> {
@@ -79,6 +79,17 @@ fn what_another_process_deleted_is_gone_though_nobody_commits() {
     fixture.write(&space, vec![set("x", "1")]);
     fixture.other_connection().batch_execute("DELETE FROM kv").unwrap();
     wait_until(|| find(&fixture.store, &space, "x").is_none());
+}
+
+#[test]
+fn memory_is_read_again_after_a_command_deleted_though_nobody_commits() {
+    let fixture = Fixture::new();
+    let space = fixture.space("a");
+    fixture.write(&space, vec![set("x", "1")]);
+    CommandStore::open(fixture.store.path()).unwrap().delete_step("a").unwrap();
+    let seen = fixture.snapshot(&space, 0).sequence();
+    wait_until(|| fixture.store.recent_sequence().is_some_and(|sequence| sequence > seen));
+    assert_eq!(find(&fixture.store, &space, "x"), None);
 }
 
 #[test]
