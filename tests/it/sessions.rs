@@ -102,6 +102,52 @@ fn an_answer_that_was_lost_may_be_asked_for_again_for_ten_seconds() {
     server.check_soon_not_believed(&third.access);
 }
 
+/// A thief with a copy asks in time, so that both have an answer of their own.
+#[test]
+fn an_answer_that_is_used_after_another_one_was_ends_the_session() {
+    let (clock, server, stolen) = start_with_clock();
+    let owner = refresh(&server, &stolen);
+    clock.set_clock_ahead(3 * SECOND);
+    let thief = refresh(&server, &stolen);
+    clock.set_clock_ahead(600 * SECOND);
+    let owner = refresh(&server, &owner);
+    check_no_refresh(&server.refresh(&thief.refresh));
+    let trail = server.get("/api/audit?action=refresh&limit=1").json();
+    assert_eq!(trail["entries"][0]["result"], "invalid_refresh_token", "{trail}");
+    assert_eq!(trail["entries"][0]["actor_name"], "ada", "{trail}");
+    check_no_refresh(&server.refresh(&owner.refresh));
+    server.check_soon_not_believed(&owner.access);
+}
+
+#[test]
+fn two_answers_that_are_used_at_once_end_the_session() {
+    let (server, first) = start();
+    let twins = [(); 2].map(|()| refresh(&server, &first));
+    let [one, other] = thread::scope(|scope| {
+        let one = scope.spawn(|| server.refresh(&twins[0].refresh));
+        let other = scope.spawn(|| server.refresh(&twins[1].refresh));
+        [one, other].map(|twin| twin.join().expect("a thread that answers"))
+    });
+    let (brought, refused) = if one.status == 200 { (one, other) } else { (other, one) };
+    check_no_refresh(&refused);
+    let brought = SignIn::read(&brought);
+    check_no_refresh(&server.refresh(&brought.refresh));
+    server.check_soon_not_believed(&brought.access);
+}
+
+#[test]
+fn an_answer_that_nobody_uses_is_in_nobodys_way() {
+    let (clock, server, first) = start_with_clock();
+    refresh(&server, &first);
+    let mut session = refresh(&server, &first);
+    refresh(&server, &first);
+    for seconds in [600, 1200, 1800] {
+        clock.set_clock_ahead(seconds * SECOND);
+        session = refresh(&server, &session);
+        server.check_believed(&session.access);
+    }
+}
+
 #[test]
 fn a_token_that_is_used_again_after_ten_seconds_ends_the_session() {
     let (clock, server, first) = start_with_clock();

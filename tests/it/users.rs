@@ -151,6 +151,27 @@ fn a_wish_that_is_no_account_is_refused() {
     assert_eq!(show(&server, "ada")["roles"], json!(["clerk"]));
 }
 
+/// The change is allowed for the password before, and hashes the next one while the administrator's is set.
+#[test]
+fn a_password_that_an_administrator_sets_outlasts_one_that_is_being_chosen() {
+    let server = Server::start(&[]);
+    let (chosen, set) = ("eight mooses in a lift", "nine mooses in a lift");
+    for number in 0..4 {
+        let name = format!("ada{number}");
+        let session = server.sign_up(&name, "clerk", "");
+        let body = json!({"current": PASSWORD, "new": chosen});
+        let changed = std::thread::scope(|scope| {
+            let change = scope.spawn(|| server.send_as(&session.access, "PUT", "/api/auth/password", &body));
+            server.change_user(&name, &json!({"password": set}));
+            change.join().expect("a thread that answers")
+        });
+        // It came before, or it is refused.
+        assert!(matches!(changed.status, 204 | 401), "{} {}", changed.status, changed.text());
+        server.try_sign_in(&name, chosen).check_problem(401, "invalid_credentials");
+        assert_eq!(server.try_sign_in(&name, set).status, 200, "{name}");
+    }
+}
+
 #[test]
 fn only_administrators_see_and_change_accounts() {
     let server = Server::start(&[]);

@@ -5,6 +5,10 @@
 //! thief, and the whole family ends. One exception: within ten seconds, and as long as its replacement was never
 //! used, a token may be used again, because the answer that carried the replacement may have been lost.
 //!
+//! Tokens that replace the same one are siblings. Whoever asks again keeps one of them and forgets the others, so one
+//! that is used after its sibling was is in the hands of somebody else, and the family ends, too. The used tokens of a
+//! family are one line therefore, and never two.
+//!
 //! What to do is a pure function of a row and the time ([`RefreshPolicy`]). The row changes by one compare-and-set, so
 //! of two refreshes at once the second sees what the first did. Rows hold digests. Who is signed in, and what an access
 //! token then says, is not known here.
@@ -63,6 +67,8 @@ pub struct RefreshRow {
     pub uses: u32,
     /// Whether a token that replaced it was used.
     pub successor_used: bool,
+    /// Whether another token that replaced the same one was used.
+    pub sibling_used: bool,
 }
 
 /// A refresh token that is to be stored.
@@ -83,7 +89,7 @@ pub struct NewRefreshToken {
 pub struct RotationRequest {
     /// The row of this token ...
     pub digest: [u8; 32],
-    /// ... if it was used this often, no token that replaced it was used, and its family is not revoked,
+    /// ... if it was used this often, no successor and no sibling of it was used, and its family is not revoked,
     pub uses: u32,
     /// gets this as `used_at` unless it has one, and one use more,
     pub at: UnixMs,
@@ -158,7 +164,8 @@ pub enum RefreshError {
     /// Its family was revoked.
     #[error("the session was revoked")]
     Revoked,
-    /// It was used before. The family is revoked now: feed [`Revocations`](crate::Revocations), tell the security log.
+    /// It, or a sibling of it, was used before. The family is revoked now: feed [`Revocations`](crate::Revocations),
+    /// tell the security log.
     #[error("the refresh token was used before: its session is revoked")]
     Reused {
         /// The session that ended.
@@ -202,8 +209,8 @@ impl RefreshTokens {
     /// Replaces a token.
     ///
     /// # Errors
-    /// When the token is not known, too old or revoked; when it was used before, and then its family is revoked; or
-    /// when the store fails.
+    /// When the token is not known, too old or revoked; when it or a sibling was used before, and then its family is
+    /// revoked; or when the store fails.
     ///
     /// # Cancel safety
     /// A caller that goes away while the store works may have used its token without an answer; it may use it again

@@ -31,7 +31,7 @@ impl Default for RefreshPolicy {
 pub(super) enum Verdict {
     /// Replace it.
     Rotate,
-    /// It was used before: revoke the family.
+    /// It, or a sibling of it, was used before: revoke the family.
     Reused,
     Expired,
     Revoked,
@@ -46,6 +46,8 @@ impl RefreshPolicy {
             return Verdict::Expired;
         }
         match row.used_at {
+            // Somebody else goes on with another answer to the same token, however long ago that was given.
+            _ if row.sibling_used => Verdict::Reused,
             None if now >= row.issued_at.after(self.idle) => Verdict::Expired,
             None => Verdict::Rotate,
             Some(used_at) if self.is_lost_answer(row, used_at, now) => Verdict::Rotate,
@@ -75,7 +77,15 @@ mod tests {
             expires_at: UnixMs(ISSUED + 20 * DAY),
             revoked_at: None,
         };
-        RefreshRow { digest: [0; 32], family, issued_at: UnixMs(ISSUED), used_at: None, uses: 0, successor_used: false }
+        RefreshRow {
+            digest: [0; 32],
+            family,
+            issued_at: UnixMs(ISSUED),
+            used_at: None,
+            uses: 0,
+            successor_used: false,
+            sibling_used: false,
+        }
     }
 
     fn used() -> RefreshRow {
@@ -112,8 +122,17 @@ mod tests {
     }
 
     #[test]
+    fn a_token_is_not_good_once_its_sibling_was_used() {
+        check(&RefreshRow { sibling_used: true, ..row() }, 0, Verdict::Reused);
+        check(&RefreshRow { sibling_used: true, ..used() }, 1, Verdict::Reused);
+    }
+
+    #[test]
     fn a_reuse_is_noticed_long_after() {
         check(&used(), 19 * DAY, Verdict::Reused);
+        // Also of one that would be too old by itself.
+        check(&RefreshRow { sibling_used: true, ..row() }, 19 * DAY, Verdict::Reused);
+        check(&RefreshRow { sibling_used: true, ..row() }, 20 * DAY, Verdict::Expired);
     }
 
     #[test]

@@ -38,9 +38,17 @@ impl Tables {
 
     fn row(&self, digest: [u8; 32]) -> Option<RefreshRow> {
         let Token { new, used_at, uses } = self.tokens.get(&digest)?;
-        let successor_used = self.tokens.values().any(|token| token.new.parent == Some(digest) && token.uses > 0);
-        let family = self.families.get(&new.family_id)?.clone();
-        Some(RefreshRow { digest, family, issued_at: new.issued_at, used_at: *used_at, uses: *uses, successor_used })
+        let used: Vec<_> = self.tokens.values().filter(|token| token.uses > 0).map(|token| &token.new).collect();
+        let is_sibling = |other: &NewRefreshToken| other.parent == new.parent && other.digest != digest;
+        Some(RefreshRow {
+            digest,
+            family: self.families.get(&new.family_id)?.clone(),
+            issued_at: new.issued_at,
+            used_at: *used_at,
+            uses: *uses,
+            successor_used: used.iter().any(|other| other.parent == Some(digest)),
+            sibling_used: new.parent.is_some() && used.iter().any(|other| is_sibling(other)),
+        })
     }
 }
 
@@ -64,7 +72,8 @@ impl RefreshStore for Rows {
         Box::pin(async move {
             tokio::task::yield_now().await;
             let mut tables = self.tables();
-            let is_open = |row: RefreshRow| row.family.revoked_at.is_none() && !row.successor_used;
+            let is_used = |row: &RefreshRow| row.successor_used || row.sibling_used;
+            let is_open = |row: RefreshRow| row.family.revoked_at.is_none() && !is_used(&row);
             let is_open = tables.row(request.digest).is_some_and(is_open);
             match tables.tokens.get_mut(&request.digest) {
                 Some(token) if is_open && token.uses == request.uses => {
@@ -163,6 +172,33 @@ async fn an_answer_that_is_used_meanwhile_was_not_lost() {
     let (owner, thief) = tokio::join!(sessions.rotate(&second, later(2)), sessions.rotate(&first, later(2)));
     assert!(matches!(thief, Err(RefreshError::Reused { .. })), "{thief:?}");
     assert!(matches!(sessions.rotate(&owner.expect("rotates").token, later(3)).await, Err(RefreshError::Revoked)));
+}
+
+/// A thief asks again in time, so that both have an answer of their own.
+#[tokio::test]
+async fn an_answer_that_is_used_after_another_one_was_ends_the_session() {
+    let (_, sessions) = sessions();
+    let stolen = sessions.open("u1", "console", NOW).await.expect("opens").token;
+    let owner = sessions.rotate(&stolen, later(1)).await.expect("rotates").token;
+    let thief = sessions.rotate(&stolen, later(3_000)).await.expect("rotates again").token;
+    let next = sessions.rotate(&owner, later(600_000)).await.expect("rotates").token;
+    let reused = sessions.rotate(&thief, later(600_001)).await;
+    assert!(matches!(&reused, Err(RefreshError::Reused { family }) if family.subject == "u1"), "{reused:?}");
+    assert!(matches!(sessions.rotate(&next, later(600_002)).await, Err(RefreshError::Revoked)));
+}
+
+#[tokio::test]
+async fn two_answers_that_are_used_at_once_end_the_session() {
+    let (_, sessions) = sessions();
+    let first = sessions.open("u1", "console", NOW).await.expect("opens").token;
+    let one = sessions.rotate(&first, later(1)).await.expect("rotates").token;
+    let other = sessions.rotate(&first, later(1)).await.expect("rotates again").token;
+    // Both look at their rows before either changes one.
+    let next = match tokio::join!(sessions.rotate(&one, later(2)), sessions.rotate(&other, later(2))) {
+        (Ok(next), Err(RefreshError::Reused { .. })) | (Err(RefreshError::Reused { .. }), Ok(next)) => next.token,
+        both => panic!("{both:?}"),
+    };
+    assert!(matches!(sessions.rotate(&next, later(3)).await, Err(RefreshError::Revoked)));
 }
 
 #[tokio::test]

@@ -149,7 +149,7 @@ impl RefreshStore for Sessions {
         })
     }
 
-    /// A token was used that had been used before.
+    /// A token was used that, or a sibling of which, had been used before.
     fn revoke_family<'a>(&'a self, id: &'a str, at: UnixMs) -> BoxFuture<'a, Result<(), RefreshStoreError>> {
         let id = id.to_owned();
         let entry = NewEntry {

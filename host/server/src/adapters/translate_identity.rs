@@ -73,6 +73,7 @@ pub(super) fn refresh_row(row: store::sessions::RefreshRow) -> auth::RefreshRow 
         used_at: row.used_at_ms.map(UnixMs),
         uses: row.uses,
         successor_used: row.successor_used,
+        sibling_used: row.sibling_used,
     }
 }
 

@@ -100,6 +100,8 @@ impl Identity {
 
     /// Changes the password of the caller, who knows the one before, and ends its other sessions.
     ///
+    /// Hashing takes time. Who was given another password, locked or signed out meanwhile changes nothing.
+    ///
     /// # Errors
     /// `forbidden`, `too_many_attempts`, `sign_in_busy`, `invalid_credentials`, `weak_password`, or what the store says.
     pub async fn change_password(&self, attempt: Attempt, current: &SecretString, new: &SecretString) -> ApiResult<()> {
@@ -108,18 +110,21 @@ impl Identity {
         let found = self.read(move |connection| users::find(connection, &subject)).await;
         let user = found.map_err(store_failed)?.ok_or_else(challenge::invalid_credentials)?;
         self.require_password(&user, current, &attempt.origin).await?;
-        let change = UserChange {
-            password_hash: Some(self.hash_password(new, &user.name).await?),
-            keep_session: Some(session),
-            ..UserChange::default()
-        };
+        let password_hash = Some(self.hash_password(new, &user.name).await?);
         let clock = self.clock;
         let changed = self.store.write(move |connection| {
             let now = clock.unix_ms();
+            if !users::is_still_signed_in(connection, &user.subject, &user.password_hash, &session, now.0)? {
+                return Ok(false);
+            }
+            let change = UserChange { password_hash, keep_session: Some(session), ..UserChange::default() };
             users::update(connection, &user.subject, &change, ADMIN_ROLE, now.0)?;
-            Ok::<_, UpdateUserError>(trail::append(connection, attempt.entry(trail::OK, now))?)
+            trail::append(connection, attempt.entry(trail::OK, now))?;
+            Ok::<_, UpdateUserError>(true)
         });
-        changed.await.map_err(update_user_failed)?;
+        if !changed.await.map_err(update_user_failed)? {
+            return Err(challenge::invalid_credentials());
+        }
         self.learn().await;
         Ok(())
     }

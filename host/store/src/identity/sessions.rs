@@ -57,6 +57,8 @@ pub struct RefreshRow {
     pub uses: u32,
     /// Whether a token that replaced it was used.
     pub successor_used: bool,
+    /// Whether another token that replaced the same one was used.
+    pub sibling_used: bool,
 }
 
 /// A refresh token that is to be kept.
@@ -77,7 +79,7 @@ pub struct NewRefreshToken {
 pub struct Rotation {
     /// The row of this token ...
     pub digest: Digest,
-    /// ... if it was used this often, no token that replaced it was used, and its family is not revoked,
+    /// ... if it was used this often, no successor and no sibling of it was used, and its family is not revoked,
     pub uses: u32,
     /// gets this as `used_at_ms` unless it has one, and one use more,
     pub at_ms: i64,
@@ -153,21 +155,28 @@ pub fn find(connection: &mut SqliteConnection, digest: Digest) -> Result<Option<
         sessions::expires_at_ms,
         sessions::revoked_at_ms,
     );
-    let row: Option<(i64, Option<i64>, i64, Family)> = refresh_tokens::table
+    let token =
+        (refresh_tokens::parent, refresh_tokens::issued_at_ms, refresh_tokens::used_at_ms, refresh_tokens::uses);
+    let row: Option<(Token, Family)> = refresh_tokens::table
         .find(digest)
         .inner_join(sessions::table)
         .filter(sessions::subject.is_not_null())
-        .select((refresh_tokens::issued_at_ms, refresh_tokens::used_at_ms, refresh_tokens::uses, family))
+        .select((token, family))
         .first(connection)
         .optional()?;
-    let Some((issued_at_ms, used_at_ms, uses, family)) = row else { return Ok(None) };
-    let used_successors = refresh_tokens::table
-        .filter(refresh_tokens::parent.eq(digest))
-        .filter(refresh_tokens::used_at_ms.is_not_null());
-    let successor_used = select(exists(used_successors)).get_result(connection)?;
+    let Some(((parent, issued_at_ms, used_at_ms, uses), family)) = row else { return Ok(None) };
+    let successor_used = !list_used_successors(connection, digest)?.is_empty();
+    let siblings = match parent {
+        Some(parent) => list_used_successors(connection, parent)?,
+        None => Vec::new(),
+    };
+    let sibling_used = siblings.iter().any(|sibling| *sibling != digest);
     let uses = u32::try_from(uses).unwrap_or(u32::MAX);
-    Ok(Some(RefreshRow { digest, family, issued_at_ms, used_at_ms, uses, successor_used }))
+    Ok(Some(RefreshRow { digest, family, issued_at_ms, used_at_ms, uses, successor_used, sibling_used }))
 }
+
+/// A token's parent, when it was made, when it was used for the first time, and how often.
+type Token = (Option<Digest>, i64, Option<i64>, i64);
 
 /// Compares and sets, and returns whether the row was as expected; else nothing was changed.
 ///
@@ -177,8 +186,8 @@ pub fn find(connection: &mut SqliteConnection, digest: Digest) -> Result<Option<
 /// When the database cannot be written.
 pub fn rotate(connection: &mut SqliteConnection, rotation: &Rotation) -> Result<bool, StoreError> {
     let Some(row) = find(connection, rotation.digest)? else { return Ok(false) };
-    let is_stale = row.uses != rotation.uses || row.successor_used || row.family.revoked_at_ms.is_some();
-    if is_stale || row.family.id != rotation.successor.family_id {
+    let is_superseded = row.successor_used || row.sibling_used || row.family.revoked_at_ms.is_some();
+    if is_superseded || row.uses != rotation.uses || row.family.id != rotation.successor.family_id {
         return Ok(false);
     }
     let family = sessions::table.find(&row.family.id);
@@ -197,6 +206,15 @@ pub fn rotate(connection: &mut SqliteConnection, rotation: &Rotation) -> Result<
         .execute(connection)?;
     insert_token(connection, &rotation.successor)?;
     Ok(true)
+}
+
+/// Returns whether a family is there and goes on: nobody ended it, and its time is not over.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn is_open(connection: &mut SqliteConnection, id: &str, at_ms: i64) -> Result<bool, StoreError> {
+    let family = sessions::table.find(id).filter(sessions::revoked_at_ms.is_null());
+    Ok(select(exists(family.filter(sessions::expires_at_ms.gt(at_ms)))).get_result(connection)?)
 }
 
 /// Ends a family, and returns whether it was there and had not ended.
@@ -266,6 +284,15 @@ fn abandon(connection: &mut SqliteConnection, id: &str, at_ms: i64) -> Result<()
         .set((sessions::subject.eq(None::<String>), sessions::expires_at_ms.eq(at_ms)))
         .execute(connection)?;
     Ok(())
+}
+
+/// Returns the tokens that replaced `parent` and were used.
+fn list_used_successors(connection: &mut SqliteConnection, parent: Digest) -> QueryResult<Vec<Digest>> {
+    refresh_tokens::table
+        .filter(refresh_tokens::parent.eq(parent))
+        .filter(refresh_tokens::used_at_ms.is_not_null())
+        .select(refresh_tokens::digest)
+        .load(connection)
 }
 
 fn insert_token(connection: &mut SqliteConnection, token: &NewRefreshToken) -> QueryResult<()> {

@@ -115,7 +115,9 @@ fn do_everything(connection: &mut SqliteConnection) -> TestResult {
     users::note_login(connection, &ada, &old, 1)?;
     users::rehash(connection, &ada, &old, &new)?;
     open_family(connection, &ada, "s1", 1);
+    users::is_still_signed_in(connection, &ada, &new, "s1", 1)?;
     sessions::rotate(connection, &rotation("s1", 1, 0, 2))?;
+    sessions::rotate(connection, &rotation("s1", 2, 0, 3))?;
     add_key(connection, "k1", &ada);
     api_keys::find_with_owner(connection, "k1")?;
     api_keys::list(connection, Some(&ada), Some("k"), 10)?;

@@ -239,6 +239,26 @@ pub fn note_login(
     Ok(noted > 0)
 }
 
+/// Returns whether somebody who was checked may still act for an account: it is there and enabled, its password is the
+/// one that was checked, and the session has not ended.
+///
+/// Call it in the transaction that depends on it: a reset, a lock or a sign-out that falls while another password is
+/// being hashed is never overlooked then.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn is_still_signed_in(
+    connection: &mut SqliteConnection,
+    subject: &str,
+    checked: &PasswordHash,
+    session: &str,
+    at_ms: i64,
+) -> Result<bool, StoreError> {
+    let account = users::table.find(subject).filter(users::password_hash.eq(checked));
+    let is_same: bool = select(exists(account.filter(users::disabled_at_ms.is_null()))).get_result(connection)?;
+    Ok(is_same && sessions::is_open(connection, session, at_ms)?)
+}
+
 /// Puts another hash of the same password in the place of `before`, and returns whether that was still the one. No
 /// credential ends by it.
 ///

@@ -6,7 +6,7 @@ use super::fixture::Fixture;
 use crate::{
     CommandStore, Connection, StoreError,
     identity::{
-        WrappedKey, revocations, sessions,
+        PasswordHash, WrappedKey, revocations, sessions,
         signing_keys::{self, KeyChange, SigningKey},
         testing::{ADMIN, add_user, digest, new_user, open_family, rotation},
         users::{self, CreateUserError, NewUser, UpdateUserError, UserChange},
@@ -75,6 +75,67 @@ fn of_two_refreshes_at_once_one_happens() {
         let row = fixture.store.read(|connection| sessions::find(connection, digest(token))).unwrap().unwrap();
         assert_eq!((row.uses, row.used_at_ms), (1, Some(i64::from(kept[0]))));
         token = kept[0];
+    }
+}
+
+#[test]
+fn of_two_siblings_at_once_one_is_replaced() {
+    let fixture = Fixture::new();
+    fixture.prepare(|connection| {
+        let ada = add_user(connection, "ada", "");
+        open_family(connection, &ada, "s1", 0);
+    });
+    let mut token = 0;
+    for round in 1..=ROUNDS {
+        let siblings = [10 * round, 10 * round + 1];
+        fixture.prepare(move |connection| {
+            for (uses, sibling) in (0..).zip(siblings) {
+                assert!(sessions::rotate(connection, &rotation("s1", token, uses, sibling)).unwrap());
+            }
+        });
+        let rotate = |sibling: u16| {
+            let rotation = rotation("s1", sibling, 0, sibling + 2);
+            move |connection: &mut Connection| sessions::rotate(connection, &rotation)
+        };
+        let [server, command] = siblings.map(rotate);
+        let [server, command] = fixture.at_once(server, command).map(Result::unwrap);
+        assert_ne!(server, command);
+        token = siblings[usize::from(command)] + 2;
+    }
+}
+
+#[test]
+fn a_password_that_is_set_outlasts_one_that_is_chosen_at_once() {
+    let fixture = Fixture::new();
+    let password = |text: &str| UserChange { password_hash: Some(PasswordHash(text.into())), ..UserChange::default() };
+    for number in 0..ROUNDS {
+        let (name, session) = (format!("ada{number}"), format!("s{number}"));
+        let (subject, checked) = (format!("id-{name}"), PasswordHash(format!("hash-{name}")));
+        fixture.prepare({
+            let session = session.clone();
+            move |connection| {
+                let ada = add_user(connection, &name, "");
+                open_family(connection, &ada, &session, number);
+            }
+        });
+        let set = password("set");
+        let chosen = UserChange { keep_session: Some(session.clone()), ..password("chosen") };
+        let outcomes = fixture.at_once(
+            {
+                let subject = subject.clone();
+                move |connection| {
+                    let is_allowed = users::is_still_signed_in(connection, &subject, &checked, &session, 5)?;
+                    if is_allowed {
+                        users::update(connection, &subject, &chosen, ADMIN, 5)?;
+                    }
+                    Ok::<_, UpdateUserError>(is_allowed)
+                }
+            },
+            |connection| users::update(connection, &subject, &set, ADMIN, 5).map(|_user| true),
+        );
+        assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
+        let account = fixture.store.read(|connection| users::find(connection, &subject)).unwrap().unwrap();
+        assert_eq!(account.password_hash, PasswordHash("set".into()));
     }
 }
 

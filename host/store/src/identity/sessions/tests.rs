@@ -36,6 +36,7 @@ fn gives_back_what_was_opened() -> TestResult {
         used_at_ms: None,
         uses: 0,
         successor_used: false,
+        sibling_used: false,
     };
     assert_eq!(find(&mut connection, digest(1))?, Some(expected));
     assert_eq!(find(&mut connection, digest(2))?, None);
@@ -93,6 +94,26 @@ fn a_token_is_not_replaced_once_its_successor_was_used() -> TestResult {
 }
 
 #[test]
+fn a_token_is_not_replaced_once_its_sibling_was() -> TestResult {
+    let (mut connection, ada) = signed_in();
+    assert!(rotate(&mut connection, &rotation("s1", 1, 0, 20))?);
+    assert!(rotate(&mut connection, &rotation("s1", 1, 1, 21))?);
+    assert_eq!([20, 21].map(|number| get(&mut connection, number).sibling_used), [false, false]);
+    assert!(rotate(&mut connection, &rotation("s1", 20, 0, 30))?);
+    assert_eq!([20, 21, 30].map(|number| get(&mut connection, number).sibling_used), [false, true, false]);
+    assert!(!rotate(&mut connection, &rotation("s1", 21, 0, 31))?);
+    assert_eq!((uses(&mut connection, 21), find(&mut connection, digest(31))?), ((0, None, false), None));
+    // The first one asks again for its own answer, which is no use of another.
+    assert!(rotate(&mut connection, &rotation("s1", 20, 1, 32))?);
+    // What replaces nothing has no siblings.
+    open(&mut connection, &ada, "s2", 2);
+    assert!(rotate(&mut connection, &rotation("s2", 2, 0, 40))?);
+    open(&mut connection, &ada, "s3", 3);
+    assert!(!get(&mut connection, 3).sibling_used);
+    Ok(())
+}
+
+#[test]
 fn a_token_is_replaced_in_its_own_family_only() -> TestResult {
     let (mut connection, ada) = signed_in();
     open(&mut connection, &ada, "s2", 2);
@@ -112,6 +133,19 @@ fn a_revoked_family_goes_on_no_more_and_stays_to_be_seen() -> TestResult {
     assert!(!rotate(&mut connection, &rotation("s1", 1, 0, 20))?);
     assert_eq!(uses(&mut connection, 1), (0, None, false));
     assert_eq!(revoked(&mut connection), ["session:s1"]);
+    Ok(())
+}
+
+#[test]
+fn a_family_is_open_until_somebody_ends_it_or_its_time_is_over() -> TestResult {
+    let (mut connection, ada) = signed_in();
+    open(&mut connection, &ada, "s2", 2);
+    assert!(is_open(&mut connection, "s1", END - 1)?);
+    assert!(!is_open(&mut connection, "s1", END)?);
+    assert!(!is_open(&mut connection, "nothing", 5)?);
+    revoke_family(&mut connection, "s1", 5)?;
+    assert!(!is_open(&mut connection, "s1", 6)?);
+    assert!(is_open(&mut connection, "s2", 6)?);
     Ok(())
 }
 

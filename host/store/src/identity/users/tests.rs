@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     identity::{
         audit::{self, AuditQuery, NewEntry},
-        testing::{ADMIN, add_key, add_user, digest, disable, new_user, open_family, revoked},
+        testing::{ADMIN, END, add_key, add_user, digest, disable, new_user, open_family, revoked},
     },
     migrate::migrated,
 };
@@ -265,6 +265,30 @@ fn a_sign_in_counts_for_who_may_still_sign_in_with_that_password() -> TestResult
     disable(&mut connection, &ada);
     assert!(!note_login(&mut connection, &ada, &hash, 43)?);
     assert_eq!(find(&mut connection, &ada)?.and_then(|user| user.last_login_at_ms), Some(40));
+    Ok(())
+}
+
+#[test]
+fn who_was_checked_is_signed_in_until_a_reset_a_lock_or_the_end_of_the_session() -> TestResult {
+    let (checked, other) = (PasswordHash("hash-ada".into()), PasswordHash("new".into()));
+    let is_signed_in = |connection: &mut SqliteConnection, session: &str, at_ms: i64| {
+        is_still_signed_in(connection, "id-ada", &checked, session, at_ms)
+    };
+    let (mut connection, ada) = populated();
+    assert!(is_signed_in(&mut connection, "s1", 40)?);
+    assert!(!is_signed_in(&mut connection, "s1", END)?);
+    assert!(!is_signed_in(&mut connection, "s3", 40)?);
+    assert!(!is_still_signed_in(&mut connection, "nobody", &checked, "s1", 40)?);
+    sessions::revoke_family(&mut connection, "s1", 41)?;
+    assert!(!is_signed_in(&mut connection, "s1", 42)?);
+    assert!(is_signed_in(&mut connection, "s2", 42)?);
+    // Each alone is enough, though a reset and a lock end the sessions too.
+    assert!(rehash(&mut connection, &ada, &checked, &other)?);
+    assert!(!is_signed_in(&mut connection, "s2", 43)?);
+    assert!(rehash(&mut connection, &ada, &other, &checked)?);
+    assert!(is_signed_in(&mut connection, "s2", 44)?);
+    disable(&mut connection, &ada);
+    assert!(!is_signed_in(&mut connection, "s2", 45)?);
     Ok(())
 }
 
