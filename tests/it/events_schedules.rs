@@ -1,8 +1,10 @@
 //! What runs by the clock: once for a slot, whatever the handler does.
 
+use std::fs;
+
 use serde_json::{Value, json};
 
-use crate::harness::{Server, wait_for, wait_until};
+use crate::harness::{Server, Setup, component, replaced, wait_for, wait_until};
 
 fn runs(server: &Server, handler: &str) -> (u64, u64) {
     let runs = server.get(&format!("/events-schedules/runs/{handler}")).json();
@@ -57,4 +59,25 @@ fn a_schedule_is_not_run_beside_itself() {
     results.sort_by_key(Value::to_string);
     assert_eq!(results, expected, "{entries}");
     server.check_health();
+}
+
+#[test]
+fn what_is_known_of_a_schedule_outlasts_a_start_at_which_an_earlier_version_takes_over() {
+    let linger = |server: &Server| {
+        let list = server.get("/api/schedules").json();
+        let schedules = list["schedules"].as_array().expect("a list").iter();
+        schedules
+            .clone()
+            .find(|schedule| schedule["handler"] == "linger")
+            .map(|schedule| schedule["last_run_at"].clone())
+    };
+    let server = Setup::new().plugins(&["events-schedules"]).start();
+    assert_eq!(server.send("POST", "/api/schedules/events-schedules/linger/run").status, 202);
+    let ran = wait_for("a run", || linger(&server).filter(Value::is_string));
+    let setup = server.stop();
+    // It imports what nobody offers.
+    let broken = replaced(component("events-schedules"), "backplane:plugin/kv@1.0.0", "backplane:plugin/kx@1.0.0");
+    fs::write(setup.folder().join("events-schedules.wasm"), broken).expect("the folder takes files");
+    let server = setup.start();
+    assert_eq!(wait_for("the version before", || linger(&server)), ran);
 }

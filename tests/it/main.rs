@@ -50,6 +50,7 @@ mod key_rotation;
 mod kv;
 mod kv_attacks;
 mod ledger;
+mod loading;
 mod log;
 mod manifests;
 mod orders;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Server, Setup, sha256, wait_until, with_version};
+use crate::harness::{Answer, Server, Setup, put_file, sha256, wait_until, with_text, with_version};
 
 /// Starts a server and drops versions into it, one after the other.
 fn serve(versions: &[&str]) -> Server {
@@ -74,9 +74,44 @@ fn stays_rolled_back_after_a_restart_until_the_file_changes() {
 }
 
 #[test]
+fn stays_rolled_back_when_another_plugin_had_its_path_for_a_while() {
+    let server = serve(&["7.7.101", "7.7.102"]);
+    assert_eq!(roll_back(&server, None).status, 200);
+    let setup = server.stop();
+    std::fs::remove_file(setup.folder().join("versioned.wasm")).expect("the file is in the folder");
+    let other = with_text("versioned", r#""name":"versioned""#, r#""name":"squatters""#);
+    put_file(&setup.folder(), "squatters.wasm", &other);
+    let config = "[folder]\nremoval_grace = \"300ms\"\n[plugin.squatters]\nmount = \"/versioned\"\n";
+    let server = setup.config(config).start();
+    server.get("/versioned").check_text("version 7.7.100");
+    // What was chosen loads, and cannot go live yet.
+    server.put("versioned.wasm", &with_version("7.7.102"));
+    let reason = server.wait_for_refusal("versioned.wasm");
+    assert!(reason.contains("claims `/versioned"), "{reason}");
+    server.remove("squatters.wasm");
+    server.wait_for_text("/versioned", "version 7.7.101");
+    assert_eq!(server.get("/api/plugins/versioned").json()["rolled_back"], true);
+    let server = server.stop().start();
+    server.get("/versioned").check_text("version 7.7.101");
+}
+
+#[test]
+fn a_choice_ends_when_a_file_with_that_very_content_takes_over() {
+    let server = serve(&["7.7.101", "7.7.102"]);
+    assert_eq!(roll_back(&server, None).json()["rolled_back"], true);
+    server.put("other.wasm", &with_version("7.7.101"));
+    server.wait_for_refusal("other.wasm");
+    server.remove("versioned.wasm");
+    wait_until("the other file to take over", || server.get("/api/plugins/versioned").json()["file"] == "other.wasm");
+    let view = server.get("/api/plugins/versioned").json();
+    assert_eq!((&view["version"], &view["rolled_back"]), (&"7.7.101".into(), &false.into()), "{view}");
+    server.get("/versioned").check_text("version 7.7.101");
+}
+
+#[test]
 fn serves_the_last_good_version_when_a_restart_finds_a_broken_file() {
     let setup = serve(&["7.7.101"]).stop();
-    crate::harness::put_file(&setup.folder(), "versioned.wasm", b"broken");
+    put_file(&setup.folder(), "versioned.wasm", b"broken");
     let server = setup.start();
     server.wait_for_text("/versioned", "version 7.7.101");
     let reason = server.wait_for_refusal("versioned.wasm");

@@ -104,6 +104,28 @@ fn renaming_a_file_changes_nothing_for_clients() {
 }
 
 #[test]
+fn moving_a_file_over_another_removes_the_plugin_that_was_there() {
+    let server = Server::start(&["hello", "versioned"]);
+    let file = |name: &str| server.folder().join(name);
+    std::fs::rename(file("hello.wasm"), file("versioned.wasm")).expect("renamed");
+    wait_until("the new name to be known", || {
+        check_neighbour(&server);
+        server.get("/api/plugins/hello").json()["file"] == "versioned.wasm"
+    });
+    assert_eq!(server.get("/api/plugins/hello").json()["reason"], serde_json::Value::Null);
+    // No file brings the other one any more.
+    server.get("/api/plugins/versioned").check_problem(404, "unknown_plugin");
+    assert_eq!(server.get("/versioned").status, 404);
+    wait_until("its version to be written down as gone", || {
+        server.get("/api/plugins/versioned/versions").json()[0]["live"] == false
+    });
+    // Its name is free.
+    server.put("other.wasm", &with_version("7.7.101"));
+    server.wait_for_text("/versioned", "version 7.7.101");
+    check_neighbour(&server);
+}
+
+#[test]
 fn a_server_that_starts_is_ready_when_every_valid_plugin_is_live() {
     let server = Setup::new().plugins(&["hello", "versioned", "trap-in-init", "counter-fresh", "echo"]).start();
     for path in ["/hello/Ada", "/versioned", "/counter-fresh", "/echo/all/"] {

@@ -5,6 +5,7 @@
 //! thread of its own, so it may wait for the disk.
 
 mod absent;
+mod claims;
 mod declare;
 mod fall_back;
 mod publish;
@@ -19,7 +20,10 @@ use std::{
 use backplane_runtime::{ContentHash, PluginName, Source, describe};
 use tokio::{sync::mpsc, task::JoinSet};
 
-use self::publish::PublishError;
+use self::{
+    claims::{Obstacle, Waiting},
+    publish::PublishError,
+};
 use super::{
     Command, FailedFile, Live, LivePlugin, LoadingFile, RollBackError,
     load::{Attempt, AttemptError, Candidate, Loaded, Outcome, Purpose, mount_of},
@@ -43,10 +47,20 @@ struct File {
     hash: Option<ContentHash>,
     /// The plugin that this file alone may provide.
     provides: Option<PluginName>,
-    /// What to try again when another plugin goes.
-    waiting: Option<Arrival>,
-    /// The newest attempt, until it has ended.
+    /// What it holds, until the newest attempt has ended: a rollback goes before it, and must not lose it.
+    undecided: Option<Arrival>,
+    /// What it holds, where that is to be tried again when another plugin goes.
+    waiting: Option<Waiting>,
+    /// The newest attempt, until it has ended. No other file may provide its plugin meanwhile.
     loading: Option<LoadingFile>,
+}
+
+impl File {
+    /// Takes what it holds, unless that was decided on.
+    fn take_undecided(&mut self) -> Option<Arrival> {
+        let waiting = self.waiting.take().map(|waiting| waiting.arrival);
+        self.undecided.take().or(waiting)
+    }
 }
 
 /// The supervisor's state.
@@ -97,7 +111,8 @@ impl Supervisor {
             Change::Removed { file } => self.remove(&file),
             Change::Refused { file, hash, reason } => {
                 self.next_ticket(&file, hash);
-                self.refuse(&file, &FailedFile { hash, ..failed(&file, reason.to_string()) }, false);
+                let failed = FailedFile { hash, ..failed(&file, reason.to_string()) };
+                self.refuse(&file, Refusal { failed, waiting: None });
             }
             Change::ScanCompleted => {
                 let waited_for = self.files.values().map(|file| file.ticket);
@@ -106,12 +121,16 @@ impl Supervisor {
                 self.settle(0);
             }
         }
+        self.try_freed();
     }
 
     /// Notes that an attempt has ended, and that the host is ready when none is left from its start.
     fn settle(&mut self, ticket: u64) {
         let Some(starting) = &mut self.starting else { return };
-        starting.remove(&ticket);
+        // An earlier version may be loaded in the place of one that failed, in the same attempt.
+        if !self.files.values().any(|file| file.ticket == ticket && file.loading.is_some()) {
+            starting.remove(&ticket);
+        }
         if self.loads.is_empty() {
             starting.clear();
         }
@@ -131,10 +150,12 @@ impl Supervisor {
             ticket,
             hash,
             provides: None,
+            undecided: None,
             waiting: None,
             loading: None,
         });
-        (known.ticket, known.hash, known.waiting, known.loading) = (ticket, hash, None, None);
+        (known.ticket, known.hash) = (ticket, hash);
+        (known.undecided, known.waiting, known.loading) = (None, None, None);
         ticket
     }
 
@@ -142,24 +163,17 @@ impl Supervisor {
         let file = arrival.file.clone();
         let ticket = self.next_ticket(&file, Some(arrival.hash));
         match self.prepare(ticket, &arrival) {
-            Ok(attempt) => self.start(attempt),
-            Err(refusal) => {
-                if refusal.try_again
-                    && let Some(known) = self.files.get_mut(&file)
-                {
-                    known.waiting = Some(arrival);
-                }
-                self.refuse(&file, &refusal.failed, refusal.try_again);
-            }
+            Ok(attempt) => self.start(attempt, Some(arrival)),
+            Err(refusal) => self.refuse(&file, *refusal),
         }
     }
 
     /// Checks all that can be known without an engine.
-    fn prepare(&mut self, ticket: u64, arrival: &Arrival) -> Result<Attempt, Refusal> {
+    fn prepare(&mut self, ticket: u64, arrival: &Arrival) -> Result<Attempt, Box<Refusal>> {
         let file = arrival.file.clone();
         let refusal = |reason: String| FailedFile { hash: Some(arrival.hash), ..failed(&file, reason) };
         let described = describe(&arrival.bytes, arrival.sidecar.as_deref())
-            .map_err(|error| Refusal { failed: refusal(error.to_string()), try_again: false })?;
+            .map_err(|error| Box::new(Refusal { failed: refusal(error.to_string()), waiting: None }))?;
         let manifest = &described.manifest;
         for warning in &described.warnings {
             tracing::warn!(file = %file, plugin = %manifest.name, "{warning}");
@@ -171,12 +185,11 @@ impl Supervisor {
         };
         if self.is_disabled(&manifest.name) {
             let reason = AttemptError::Disabled(manifest.name.clone()).to_string();
-            return Err(Refusal { failed: named(reason), try_again: false });
+            return Err(Box::new(Refusal { failed: named(reason), waiting: None }));
         }
-        if let Some(other) = self.provider(&manifest.name).filter(|other| **other != file) {
-            let reason =
-                format!("plugin `{}` already comes from `{other}`: remove one of the two files", manifest.name);
-            return Err(Refusal { failed: named(reason), try_again: true });
+        if let Err(taken) = self.check_name(&file, &manifest.name) {
+            let waiting = Waiting { arrival: arrival.clone(), obstacle: Obstacle::Name(manifest.name.clone()) };
+            return Err(Box::new(Refusal { failed: named(taken.to_string()), waiting: Some(waiting) }));
         }
         if let Some(known) = self.files.get_mut(&file)
             && known.provides.is_none()
@@ -192,11 +205,6 @@ impl Supervisor {
 
     fn is_disabled(&self, plugin: &PluginName) -> bool {
         self.app.config.plugin.get(plugin).is_some_and(|plugin| plugin.disabled)
-    }
-
-    /// Returns the file that alone may provide `plugin`.
-    fn provider(&self, plugin: &PluginName) -> Option<&FileName> {
-        self.files.iter().find(|(_, file)| file.provides.as_ref() == Some(plugin)).map(|(name, _)| name)
     }
 
     /// Returns the version that the operator chose in place of the file's content `hash`.
@@ -219,11 +227,13 @@ impl Supervisor {
         Ok(Candidate::new(Source { bytes, hash, sidecar: record.sidecar.clone() }, described))
     }
 
-    fn start(&mut self, attempt: Attempt) {
+    /// Starts an attempt; `undecided` is what its file holds, unless that was decided on before.
+    fn start(&mut self, attempt: Attempt, undecided: Option<Arrival>) {
         if let Some(known) = self.files.get_mut(&attempt.file) {
             let Candidate { source, manifest, .. } = &attempt.candidate;
             let (plugin, version) = (manifest.name.clone(), manifest.version.to_string());
             known.loading = Some(LoadingFile { plugin, version, hash: source.hash });
+            known.undecided = undecided;
         }
         self.loads.spawn(attempt.run(Arc::clone(&self.app)));
     }
@@ -233,30 +243,35 @@ impl Supervisor {
         match (self.files.get_mut(&outcome.file).filter(|file| file.ticket == ticket), outcome) {
             (Some(newest), outcome) => {
                 newest.loading = None;
-                self.decide(outcome);
+                let undecided = newest.undecided.take();
+                self.decide(outcome, undecided);
             }
             (None, Outcome { purpose: Purpose::RollBack(reply), .. }) => {
                 let _gone = reply.send(Err(RollBackError::Superseded));
             }
             (None, _) => {}
         }
+        self.try_freed();
         self.settle(ticket);
     }
 
-    fn decide(&mut self, outcome: Outcome) {
+    /// Makes of an attempt what came of it. `undecided` is what its file holds, unless that was decided on before.
+    fn decide(&mut self, outcome: Outcome, undecided: Option<Arrival>) {
         let Outcome { file, plugin, version, source, imports_state, purpose, result, .. } = outcome;
         let published = match result {
             Ok(loaded) => {
                 let chosen = matches!(purpose, Purpose::Pinned | Purpose::RollBack(_));
                 let rolled_back = chosen && self.files.get(&file).is_some_and(|known| known.hash != Some(source.hash));
                 let mounted = self.mount(&plugin, loaded, imports_state);
-                self.go_live(&file, &plugin, mounted, rolled_back, &purpose).map_err(|error| (error.to_string(), true))
+                let published = self.go_live(&file, &plugin, mounted, rolled_back, &purpose);
+                published.map_err(|error| (error.to_string(), Some(error.obstacle())))
             }
-            Err(error) => Err((Chain(&error).to_string(), false)),
+            Err(error) => Err((Chain(&error).to_string(), None)),
         };
         match (published, purpose) {
             (Ok(()), Purpose::RollBack(reply)) => {
                 let kept = self.keep_choice(&file, &plugin, source.hash);
+                self.pass_over(&plugin, source.hash, undecided);
                 self.record(&file, &plugin, version, &source);
                 let _gone = reply.send(kept);
             }
@@ -264,19 +279,20 @@ impl Supervisor {
             (Ok(()), Purpose::Pinned | Purpose::Fallback) => {}
             (Err((reason, _)), Purpose::RollBack(reply)) => {
                 let _gone = reply.send(Err(RollBackError::Load(reason)));
+                // What the file holds stood back for nothing.
+                if let Some(arrival) = undecided {
+                    self.arrive(arrival);
+                }
             }
             (Err((reason, _)), Purpose::Fallback) => {
                 // What is shown stays the reason why the file itself is not used.
                 tracing::warn!(%plugin, version, reason, "the version that was live before does not load either");
                 self.release(&file);
             }
-            (Err((reason, try_again)), _) => {
-                if try_again && let Some(known) = self.files.get_mut(&file) {
-                    let (hash, bytes, sidecar) = (source.hash, source.bytes, source.sidecar);
-                    known.waiting = Some(Arrival { file: file.clone(), plugin: plugin.clone(), hash, bytes, sidecar });
-                }
+            (Err((reason, obstacle)), _) => {
+                let waiting = obstacle.zip(undecided).map(|(obstacle, arrival)| Waiting { arrival, obstacle });
                 let (name, version, hash) = (plugin.to_string(), Some(version), Some(source.hash));
-                self.refuse(&file, &FailedFile { name, version, hash, reason }, try_again);
+                self.refuse(&file, Refusal { failed: FailedFile { name, version, hash, reason }, waiting });
             }
         }
     }
@@ -302,6 +318,8 @@ impl Supervisor {
         rolled_back: bool,
         purpose: &Purpose,
     ) -> Result<(), PublishError> {
+        // Whatever became of the other files while this one was loaded: two never provide one plugin.
+        self.check_name(file, plugin)?;
         let current = self.live().snapshot();
         let newest_failure = match purpose {
             Purpose::Fallback => current.failed.get(file).map(|failed| failed.reason.clone()),
@@ -327,8 +345,13 @@ impl Supervisor {
 
     /// Shows why a file is not used. What serves goes on serving. A file that will be tried again keeps its claim
     /// on the plugin's name.
-    fn refuse(&mut self, file: &FileName, why: &FailedFile, try_again: bool) {
+    fn refuse(&mut self, file: &FileName, refusal: Refusal) {
+        let Refusal { failed: why, waiting } = refusal;
         tracing::warn!(file = %file, plugin = why.name, reason = why.reason, "refused");
+        let try_again = waiting.is_some();
+        if let Some(known) = self.files.get_mut(file) {
+            known.waiting = waiting;
+        }
         let current = self.live().snapshot();
         let mut draft = current.draft();
         let served = draft.plugins.values_mut().find(|plugin| plugin.file == *file);
@@ -338,20 +361,12 @@ impl Supervisor {
             None => drop(draft.failed.insert(file.clone(), why.clone())),
         }
         self.publish_rest(&current, draft);
-        if !serves && !try_again && !self.fall_back(file, why) {
+        if !serves && !try_again && !self.fall_back(file, &why) {
             self.release(file);
         }
     }
 
-    /// Tries the files again that were refused because of another plugin.
-    fn try_waiting(&mut self) {
-        let waiting: Vec<_> = self.files.values_mut().filter_map(|file| file.waiting.take()).collect();
-        for arrival in waiting {
-            self.arrive(arrival);
-        }
-    }
-
-    /// Writes down what went live, so that it can be rolled back to.
+    /// Writes down what went live, or would have, so that it can be rolled back to.
     fn record(&self, file: &FileName, plugin: &PluginName, version: String, source: &Source) {
         let record = VersionRecord {
             hash: source.hash,
@@ -362,16 +377,16 @@ impl Supervisor {
         };
         if let Err(error) = self.app.versions.record_live(plugin, record, &source.bytes) {
             let error = Chain(&error).to_string();
-            tracing::warn!(%plugin, error, "the version is live and not kept: it cannot be rolled back to");
+            tracing::warn!(%plugin, error, "the version is not kept: it cannot be rolled back to");
         }
     }
 }
 
-/// Why a file is not even loaded.
+/// Why a file is not used.
 struct Refusal {
     failed: FailedFile,
-    /// Whether it would do if another plugin were gone.
-    try_again: bool,
+    /// What is tried again, where it would do if another plugin were gone.
+    waiting: Option<Waiting>,
 }
 
 fn failed(file: &FileName, reason: String) -> FailedFile {

@@ -15,9 +15,7 @@ impl Supervisor {
     /// Starts to load the version that `file` provided when the process last ran, and says whether there is one.
     pub(super) fn fall_back(&mut self, file: &FileName, why: &FailedFile) -> bool {
         let named = PluginName::new(&why.name).ok();
-        let Some(plugin) = named.filter(|plugin| self.provider(plugin).is_none_or(|provider| provider == file)) else {
-            return false;
-        };
+        let Some(plugin) = named.filter(|plugin| self.check_name(file, plugin).is_ok()) else { return false };
         if self.is_disabled(&plugin) {
             return false;
         }
@@ -30,17 +28,7 @@ impl Supervisor {
         let Some(known) = self.files.get_mut(file) else { return false };
         known.provides = Some(plugin);
         let ticket = known.ticket;
-        self.start(Attempt { ticket, file: file.clone(), candidate, purpose: Purpose::Fallback });
+        self.start(Attempt { ticket, file: file.clone(), candidate, purpose: Purpose::Fallback }, None);
         true
-    }
-
-    /// Lets another file provide what `file` does not.
-    pub(super) fn release(&mut self, file: &FileName) {
-        let released = self.files.get_mut(file).and_then(|known| known.provides.take());
-        let heir = released.and_then(|plugin| self.heir(&plugin));
-        let arrival = heir.and_then(|heir| self.files.get_mut(&heir)?.waiting.take());
-        if let Some(arrival) = arrival {
-            self.arrive(arrival);
-        }
     }
 }

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use backplane_events::DeclareError;
 use backplane_runtime::PluginName;
 
-use super::Supervisor;
+use super::{
+    Supervisor,
+    claims::{NameTaken, Obstacle},
+};
 use crate::{
     dispatch::{Bounds, BuildTableError},
     folder::FileName,
@@ -15,12 +18,25 @@ use crate::{
 /// Why a plugin cannot go live beside the others.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum PublishError {
+    /// Its name.
+    #[error(transparent)]
+    Name(#[from] NameTaken),
     /// Its routes.
     #[error(transparent)]
     Routes(#[from] BuildTableError),
     /// Its subscriptions and schedules.
     #[error(transparent)]
     Events(#[from] DeclareError),
+}
+
+impl PublishError {
+    /// Returns what it would go live without.
+    pub(super) fn obstacle(&self) -> Obstacle {
+        match self {
+            Self::Name(taken) => Obstacle::Name(taken.plugin.clone()),
+            Self::Routes(_) | Self::Events(_) => Obstacle::Place,
+        }
+    }
 }
 
 impl Supervisor {

@@ -1,8 +1,8 @@
 //! What happens when a plugin's file goes: its routes go too, unless another file brings the same plugin.
 
-use backplane_runtime::{PluginName, Source, describe};
+use backplane_runtime::{PluginName, Source};
 
-use super::Supervisor;
+use super::{Supervisor, claims::Waiting};
 use crate::{
     folder::{Arrival, FileName},
     live::{Snapshot, snapshot::Draft},
@@ -19,52 +19,61 @@ impl Supervisor {
         let heir = known.provides.as_ref().and_then(|plugin| self.heir(plugin));
         if let Some(heir) = heir {
             self.hand_over(&current, draft, file, &heir);
-            return;
-        }
-        draft.plugins.retain(|_, plugin| plugin.file != *file);
-        self.publish_rest(&current, draft);
-        if let Some(plugin) = known.provides {
-            tracing::info!(%plugin, file = %file, "removed");
-            if let Err(error) = self.app.versions.record_removed(&plugin) {
-                tracing::warn!(%plugin, error = Chain(&error).to_string(), "the removal is not written down");
+        } else {
+            draft.plugins.retain(|_, plugin| plugin.file != *file);
+            self.publish_rest(&current, draft);
+            if let Some(plugin) = known.provides {
+                self.record_removed(file, &plugin);
             }
         }
         self.try_waiting();
     }
 
-    /// Returns a waiting file that would provide `plugin`.
-    pub(super) fn heir(&self, plugin: &PluginName) -> Option<FileName> {
-        let brings = |arrival: &Arrival| {
-            describe(&arrival.bytes, arrival.sidecar.as_deref())
-                .is_ok_and(|described| described.manifest.name == *plugin)
-        };
-        self.files.iter().find(|(_, file)| file.waiting.as_ref().is_some_and(brings)).map(|(name, _)| name.clone())
-    }
-
-    /// Lets `heir` provide what `file` did: the generation stays live until the heir's own is.
+    /// Lets `heir` provide what `file` did: the generation stays live until the heir's own is. What the heir provided
+    /// before goes, because a file brings one plugin.
     fn hand_over(&mut self, current: &Snapshot, mut draft: Draft, file: &FileName, heir: &FileName) {
         draft.failed.remove(heir);
-        let inherited = draft.plugins.values_mut().find(|plugin| plugin.file == *file);
-        let hash = inherited.map(|plugin| {
-            plugin.file = heir.clone();
-            plugin.mounted.generation.hash()
+        let inherited = draft.plugins.extract_if(.., |_, live| live.file == *file).next();
+        let Some((plugin, mut live)) = inherited else {
+            self.publish_rest(current, draft);
+            return;
+        };
+        let (hash, version) = (live.mounted.generation.hash(), live.mounted.generation.manifest().version.to_string());
+        let renamed = self.files.get_mut(heir).and_then(|known| {
+            known.provides = Some(plugin.clone());
+            known.waiting.take_if(|waiting| waiting.arrival.hash == hash)
         });
-        self.publish_rest(current, draft);
-        let arrival = self.files.get_mut(heir).and_then(|known| known.waiting.take());
-        match arrival {
-            // A renamed file: what is live is what it holds.
-            Some(arrival) if Some(arrival.hash) == hash => {
-                if let (Some(known), Ok(described)) =
-                    (self.files.get_mut(heir), describe(&arrival.bytes, arrival.sidecar.as_deref()))
-                {
-                    let (plugin, version) = (described.manifest.name, described.manifest.version.to_string());
-                    known.provides = Some(plugin.clone());
-                    let source = Source { bytes: arrival.bytes, hash: arrival.hash, sidecar: arrival.sidecar };
-                    self.record(heir, &plugin, version, &source);
-                }
-            }
-            Some(arrival) => self.arrive(arrival),
-            None => {}
+        live.file = heir.clone();
+        if renamed.is_some() {
+            // What is live is what the file holds.
+            (live.newest_failure, live.rolled_back) = (None, false);
         }
+        let replaced: Vec<_> =
+            draft.plugins.extract_if(.., |_, other| other.file == *heir).map(|(other, _)| other).collect();
+        draft.plugins.insert(plugin.clone(), live);
+        self.publish_rest(current, draft);
+        for other in &replaced {
+            self.record_removed(heir, other);
+        }
+        if let Some(Waiting { arrival, .. }) = renamed {
+            self.record_renamed(&plugin, version, arrival);
+        }
+    }
+
+    /// Writes down that a file does not bring a plugin any more.
+    fn record_removed(&self, file: &FileName, plugin: &PluginName) {
+        tracing::info!(%plugin, file = %file, "removed");
+        if let Err(error) = self.app.versions.record_removed(plugin) {
+            tracing::warn!(%plugin, error = Chain(&error).to_string(), "the removal is not written down");
+        }
+    }
+
+    /// Writes down as which file a live version comes now. It is what the file holds, and so no operator's choice.
+    fn record_renamed(&self, plugin: &PluginName, version: String, arrival: Arrival) {
+        let Arrival { file, hash, bytes, sidecar, .. } = arrival;
+        if let Err(error) = self.keep_choice(&file, plugin, hash) {
+            tracing::warn!(%plugin, error = Chain(&error).to_string(), "a pin that ended was not deleted");
+        }
+        self.record(&file, plugin, version, &Source { bytes, hash, sidecar });
     }
 }

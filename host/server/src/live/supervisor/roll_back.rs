@@ -1,10 +1,10 @@
 //! What operators ask for: an earlier version, or how far a file is.
 
-use backplane_runtime::{ContentHash, PluginName};
+use backplane_runtime::{ContentHash, PluginName, Source, describe};
 
 use super::Supervisor;
 use crate::{
-    folder::FileName,
+    folder::{Arrival, FileName},
     live::{
         Command, RollBackError,
         decision::Progress,
@@ -25,9 +25,11 @@ impl Supervisor {
         };
         match self.prepare_roll_back(&plugin, to) {
             Ok((file, candidate)) => {
-                let hash = self.files.get(&file).and_then(|known| known.hash);
+                let known = self.files.get_mut(&file);
+                let (hash, undecided) = known.map_or((None, None), |known| (known.hash, known.take_undecided()));
                 let ticket = self.next_ticket(&file, hash);
-                self.start(Attempt { ticket, file, candidate, purpose: Purpose::RollBack(reply) });
+                self.start(Attempt { ticket, file, candidate, purpose: Purpose::RollBack(reply) }, undecided);
+                self.try_freed();
             }
             Err(error) => drop(reply.send(Err(error))),
         }
@@ -61,6 +63,22 @@ impl Supervisor {
         match self.files.get(file).and_then(|known| known.hash).filter(|hash| *hash != chosen) {
             Some(instead_of) => versions.pin(plugin, chosen, instead_of).map_err(RollBackError::Keep),
             None => versions.forget_pin(plugin).map_err(|error| RollBackError::Keep(error.into())),
+        }
+    }
+
+    /// Keeps what a file holds and was not decided on when the operator chose another version of its plugin: as if it
+    /// had been live until then, so that it can be chosen too. To be followed by a record of the chosen version.
+    pub(super) fn pass_over(&mut self, plugin: &PluginName, chosen: ContentHash, undecided: Option<Arrival>) {
+        let Some(arrival) = undecided else { return };
+        let described = describe(&arrival.bytes, arrival.sidecar.as_deref()).ok();
+        let manifest = described.map(|described| described.manifest).filter(|manifest| manifest.name == *plugin);
+        match manifest.filter(|_| arrival.hash != chosen) {
+            Some(manifest) => {
+                let source = Source { bytes: arrival.bytes, hash: arrival.hash, sidecar: arrival.sidecar };
+                self.record(&arrival.file, plugin, manifest.version.to_string(), &source);
+            }
+            // Nothing was chosen in its place: it is the chosen content itself, or another plugin's.
+            None => self.arrive(arrival),
         }
     }
 }
