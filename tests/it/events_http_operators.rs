@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Server, Setup, wait_for, wait_until};
+use crate::harness::{Connection, Database, Server, Setup, administrators_token, wait_for, wait_until};
 
 const ATTACKS: &str = "events-attacks";
 
@@ -74,6 +74,47 @@ fn a_subscription_is_paused_and_goes_on_where_it_was() {
             server.send("POST", &format!("{path}/{verb}")).check_problem(404, "unknown_subscription");
         }
     }
+}
+
+/// Asks for a change and hangs up while another program keeps it from being written, until `is_made` says that it was
+/// made all the same.
+#[track_caller]
+fn hang_up_on(server: &Server, path: &str, is_made: impl Fn() -> bool) {
+    let token = administrators_token();
+    let lines = format!("host: localhost\r\nauthorization: Bearer {token}\r\ncontent-length: 0\r\n");
+    let behind_it = format!("/api/subscriptions/{}/pause", id_of(server, "trace"));
+    let mut other = Database::open(&server.data());
+    let mut round_trips = 0;
+    wait_until("a change that nobody waits for", || {
+        other.run("BEGIN IMMEDIATE");
+        let mut connection = Connection::open(server);
+        connection.send(format!("POST {path} HTTP/1.1\r\n{lines}\r\n"));
+        // Nobody says when it has come to the writer: each time it has longer.
+        round_trips += 20;
+        (0..round_trips).for_each(|_| assert_eq!(server.get("/healthz").status, 200));
+        connection.finish();
+        // Once the server hangs up as well, it has dropped the request.
+        connection.read_to_end();
+        other.run("COMMIT");
+        server.send("POST", &behind_it).status == 200 && is_made()
+    });
+}
+
+#[test]
+fn a_change_takes_effect_though_its_client_hangs_up_before_it_is_written() {
+    let server = Server::start(&[ATTACKS]);
+    let path = format!("/api/subscriptions/{}", id_of(&server, "calm"));
+    server.send("POST", &format!("{path}/pause")).check_success();
+    put_text(&server, "calm", "x");
+    hang_up_on(&server, &format!("{path}/resume"), || server.get(&path).json()["paused"] == Value::Null);
+    wait_for_count(&server, "calm/x", 1);
+
+    put_text(&server, "attack.panic", "x");
+    let letter = wait_for_letters(&server, 1).remove(0);
+    let path = format!("/api/dead-letters/{}/retry", letter["id"].as_str().expect("an id"));
+    hang_up_on(&server, &path, || server.dead_letters().first() != Some(&letter));
+    wait_until("another letter", || server.dead_letters().first().is_some_and(|again| again["at"] != letter["at"]));
+    server.check_health();
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Following events live: what comes, in which order, from where on, and how it ends.
 
 use std::{
+    io::{BufRead as _, BufReader},
     net::Ipv4Addr,
     sync::atomic::{AtomicBool, Ordering},
     thread,
@@ -70,6 +71,22 @@ fn a_follower_goes_on_behind_its_last_event_also_after_a_restart() {
     assert_eq!(stream.data(1), [json!("yes")]);
     // The header, which a browser sends, wins over the parameter, which it repeats.
     assert_eq!(Stream::open(request(&server, "?after=0", &places[1499].to_string())).data(1), [json!("no")]);
+}
+
+#[test]
+fn a_follower_that_is_cut_off_before_its_first_event_goes_on_where_it_began() {
+    let server = Server::start(&[]);
+    for topic in ["a", "b"] {
+        let place = server.put_event("a", &json!("before"));
+        let answer = server.request("GET", &format!("/api/events/stream?topic={topic}")).send().expect("an answer");
+        let lines = BufReader::new(answer).lines().map_while(Result::ok);
+        let greeting: Vec<_> = lines.take_while(|line| !line.is_empty()).collect();
+        assert_eq!(greeting, ["retry: 2000", ": following", &format!("id: {place}")]);
+        server.put_event(topic, &json!("meanwhile"));
+        let place = greeting[2].trim_start_matches("id: ");
+        let mut stream = Stream::open(request(&server, &format!("?topic={topic}"), place));
+        assert_eq!(stream.data(1), [json!("meanwhile")], "{topic}");
+    }
 }
 
 #[test]

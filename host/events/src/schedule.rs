@@ -8,7 +8,7 @@
 //! - **Missed** slots (a minute and more ago, because the server was down) are skipped, or made up for by one run.
 //! - **Overlap**: while a run is on its way, its schedule's slots are skipped.
 //! - **Now**: a run that a person asks for deals with every slot up to now. `every` goes on one interval later, `cron`
-//!   with its next time of day.
+//!   with its next time of day. Where nothing comes of it, it is made again, as long as the process lives.
 //! - **Daylight saving** (the rules of Vixie cron): a fixed time that the clock skips runs at the end of the gap, one
 //!   that comes twice runs once, the first time. Where minute or hour have a `*`, skipped minutes are skipped and
 //!   repeated ones repeat.

@@ -33,6 +33,7 @@ mod revoke_api_key;
 mod roll_back_plugin;
 mod rotate_keys;
 mod run_schedule;
+mod run_to_end;
 mod set_up_server;
 mod settle_dead_letters;
 mod show_dead_letter;

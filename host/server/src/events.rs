@@ -131,6 +131,19 @@ impl Events {
         self.head.newest()
     }
 
+    /// Returns the newest place of the log for somebody who names one: who has read an event in the database knows its
+    /// place a moment before [`Events::head`] has it.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn head_for(&self, named: Seq) -> Result<Seq, StoreError> {
+        let head = self.head();
+        if named <= head {
+            return Ok(head);
+        }
+        Ok(Seq(self.read(stored::event_head).await?).max(head))
+    }
+
     /// Runs a query of the log, or of who is how far in it, on one snapshot.
     ///
     /// # Errors

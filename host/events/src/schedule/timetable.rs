@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Due, ScheduleId, ScheduleName, ScheduleProgress, ScheduleRun, ScheduleSpec, ScheduleStep};
+use super::{Due, ScheduleId, ScheduleName, ScheduleProgress, ScheduleRun, ScheduleSpec, ScheduleStep, Timing};
 use crate::{
     driver::Gone,
     ports::{Applied, PortError},
@@ -41,7 +41,7 @@ pub enum RunNowError {
     /// The store has not said yet how far it is.
     #[error("the schedule is not open yet")]
     NotOpen,
-    /// A run of it is on its way.
+    /// A run of it is on its way, or one that came to nothing is made again.
     #[error("the schedule runs already")]
     Running,
     /// As many runs are on their way as there may be.
@@ -66,7 +66,7 @@ pub struct ScheduleView {
     pub timing: String,
     /// When it runs next; `None` while it is not open.
     pub next: Option<UnixMs>,
-    /// Whether a run is on its way.
+    /// Whether a run is on its way, or one that was asked for is made again.
     pub is_running: bool,
     /// Slots that were skipped since the server began.
     pub skipped: u64,
@@ -103,6 +103,8 @@ struct Entry {
     state: State,
     /// Its timing is another: it is to be opened anew, once no run is on its way.
     is_stale: bool,
+    /// Somebody asked for a run that may not be committed: where it is, the store is here.
+    asked: Option<UnixMs>,
     skipped: u64,
 }
 
@@ -182,6 +184,7 @@ impl Timetable {
         let Some(entry) = self.entries.get_mut(name) else { return };
         entry.state = match progress {
             Ok(ScheduleProgress { id, done_to }) => {
+                entry.asked = entry.asked.filter(|asked| done_to != *asked);
                 State::Open(Open { id, stored: done_to, done_to, running: None, not_before: UnixMs(i64::MIN) })
             }
             Err(error) => {
@@ -197,7 +200,7 @@ impl Timetable {
         self.look_at = now;
     }
 
-    /// Runs a schedule at once, whatever its slots are.
+    /// Runs a schedule at once, whatever its slots are, and again where nothing comes of that.
     ///
     /// # Errors
     /// When it is not there, not open, or cannot run beside what runs.
@@ -209,12 +212,12 @@ impl Timetable {
         match open.running {
             Some(_) => return Err(RunNowError::Running),
             None if entry.is_stale => return Err(RunNowError::NotOpen),
+            None if entry.asked.is_some() => return Err(RunNowError::Running),
             None if self.running >= max => return Err(RunNowError::Full { max }),
             None => {}
         }
-        // A time of day that was dealt with before the clock was set back stays so.
-        open.done_to = spec.timing.count_from(open.done_to, now).max(now);
-        self.outbox.push_back(ScheduleAction::Run(open.begin(name, now)));
+        self.outbox.push_back(ScheduleAction::Run(open.begin_now(name, &spec.timing, now)));
+        entry.asked = Some(open.done_to);
         self.running += 1;
         Ok(())
     }
@@ -227,11 +230,16 @@ impl Timetable {
         let State::Open(open) = &mut entry.state else { return };
         open.running = None;
         match applied {
-            Applied::Done => open.stored = run.step.to,
+            Applied::Done => {
+                open.stored = run.step.to;
+                entry.asked = None;
+            }
             Applied::Unavailable => {
                 // Nothing came of the slot: it is still to be run.
                 open.done_to = run.step.from;
                 open.not_before = now.after(AGAIN_AFTER);
+                // Nor of what somebody asked for: no store is ever here.
+                entry.asked = entry.asked.map(|_asked| UnixMs(i64::MAX));
             }
             Applied::Stale | Applied::Unknown => entry.state = State::Absent(now.after(AGAIN_AFTER)),
         }
@@ -261,7 +269,7 @@ impl Timetable {
                 id: open.map(|open| open.id),
                 timing: spec.timing.to_string(),
                 next: open.and_then(|open| spec.timing.next(spec.timing.count_from(open.done_to, now))),
-                is_running: open.is_some_and(|open| open.running.is_some()),
+                is_running: entry.asked.is_some() || open.is_some_and(|open| open.running.is_some()),
                 skipped: entry.skipped,
             }
         });
@@ -302,6 +310,13 @@ enum Look {
 }
 
 impl Open {
+    /// Notes that it runs now, and with that every slot up to now is dealt with.
+    fn begin_now(&mut self, name: &ScheduleName, timing: &Timing, now: UnixMs) -> ScheduleRun {
+        // A time of day that was dealt with before the clock was set back stays so.
+        self.done_to = timing.count_from(self.done_to, now).max(now);
+        self.begin(name, now)
+    }
+
     /// Notes that `slot` runs, and with it everything up to `done_to` is dealt with.
     fn begin(&mut self, name: &ScheduleName, slot: UnixMs) -> ScheduleRun {
         let step = ScheduleStep { schedule: self.id, from: self.stored, to: self.done_to };
@@ -312,7 +327,7 @@ impl Open {
 
 impl Entry {
     fn new(now: UnixMs) -> Self {
-        Self { spec: None, state: State::Absent(now), is_stale: false, skipped: 0 }
+        Self { spec: None, state: State::Absent(now), is_stale: false, asked: None, skipped: 0 }
     }
 
     fn open(&self) -> Option<&Open> {
@@ -343,6 +358,14 @@ impl Entry {
             State::Open(open) if open.not_before > now => return Look::Wait(open.not_before),
             State::Open(open) => open,
         };
+        if self.asked.is_some() && open.running.is_none() {
+            if room == 0 {
+                return Look::Rest;
+            }
+            let run = open.begin_now(name, &spec.timing, now);
+            self.asked = Some(open.done_to);
+            return Look::Act(ScheduleAction::Run(run));
+        }
         open.done_to = spec.timing.count_from(open.done_to, now);
         match spec.due(open.done_to, now) {
             Due::At(at) => Look::Wait(at),

@@ -1,5 +1,7 @@
 //! `POST /api/subscriptions/{id}/replay`: events are delivered once more.
 
+use std::time::Duration;
+
 use axum::{Json, body::Body, extract::Path};
 use backplane_store::{
     Connection,
@@ -18,13 +20,16 @@ use crate::{
     problem::{ApiError, ApiResult, codes},
 };
 
+/// How long a commit may wait until it is written.
+const WRITE_WAIT_MAX: Duration = Duration::from_secs(60);
+
 /// The body: one of the two.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Replay {
     /// From this place of the log on, which is delivered too.
     sequence: Option<i64>,
-    /// From the first event of this time on.
+    /// From this time on.
     time: Option<Timestamp>,
 }
 
@@ -46,7 +51,10 @@ pub async fn replay_subscription(
             (ReplayFrom::After(sequence - 1), format!("from sequence {sequence}"))
         }
         Replay { sequence: None, time: Some(time) } => {
-            (ReplayFrom::Time(time.as_millisecond()), format!("from {time}"))
+            // A plugin's event is of the time at which its call began to read.
+            let late = app.config.limits.timeout_max.saturating_add(WRITE_WAIT_MAX);
+            let late_ms = i64::try_from(late.as_millis()).unwrap_or(i64::MAX);
+            (ReplayFrom::Time { at_ms: time.as_millisecond(), late_ms }, format!("from {time}"))
         }
         _ => return Err(ApiError::new(codes::INVALID_REQUEST, format!("the body is not {expected}"))),
     };

@@ -4,6 +4,7 @@ use axum::{Json, body::Body, extract::Path};
 use backplane_runtime::{ContentHash, PluginName};
 use serde::Deserialize;
 
+use super::run_to_end::run_to_end;
 use crate::{
     app::AppState,
     identity::trail::{self, Attempt},
@@ -39,7 +40,8 @@ pub async fn roll_back_plugin(
     attempt.aim_at(&name);
     let body = read_body(body, BODY_BYTES_MAX, app.config.http.body_timeout).await?;
     let wanted = parse_body(&body)?;
-    Ok(Json(roll_back(&app, &attempt, &name, wanted.hash).await?))
+    // With what is written about it.
+    run_to_end(async move { roll_back(&app, &attempt, &name, wanted.hash).await }).await.map(Json)
 }
 
 /// Does it, whatever surface it was asked on.

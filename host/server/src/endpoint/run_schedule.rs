@@ -4,7 +4,7 @@ use axum::extract::Path;
 use backplane_events::{RunNowError, ScheduleName};
 use http::StatusCode;
 
-use super::event_failure::events_unavailable;
+use super::{event_failure::events_unavailable, run_to_end::run_to_end};
 use crate::{
     app::AppState,
     identity::{
@@ -28,11 +28,14 @@ pub async fn run_schedule(
 ) -> ApiResult<StatusCode> {
     attempt.aim_at(&format!("{plugin}/{handler}"));
     let name = ScheduleName { plugin: plugin.into(), handler: handler.into() };
-    app.events.run_now(name).await.map_err(run_failed)?;
-    // A run is no change of the store's that an entry could be one with.
-    let entry = attempt.entry(trail::OK, app.clock.unix_ms());
-    app.store.write(move |connection| trail::append(connection, entry)).await.map_err(store_failed)?;
-    Ok(StatusCode::ACCEPTED)
+    run_to_end(async move {
+        app.events.run_now(name).await.map_err(run_failed)?;
+        // A run is no change of the store's that an entry could be one with.
+        let entry = attempt.entry(trail::OK, app.clock.unix_ms());
+        app.store.write(move |connection| trail::append(connection, entry)).await.map_err(store_failed)?;
+        Ok(StatusCode::ACCEPTED)
+    })
+    .await
 }
 
 fn run_failed(error: RunNowError) -> ApiError {

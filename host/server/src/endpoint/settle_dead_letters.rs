@@ -11,6 +11,7 @@ use serde::Deserialize;
 use super::{
     dead_letter::{DeadLetterId, parse_id, unknown_dead_letter},
     event_failure::{retries_full, store_failed},
+    run_to_end::run_to_end,
     subscription::{may_manage, reload, unknown_subscription},
 };
 use crate::{
@@ -127,6 +128,9 @@ impl Choice {
 ///
 /// # Errors
 /// `unknown_dead_letter`, `unknown_subscription`, `retries_full` or `events_unavailable`.
+///
+/// # Cancel safety
+/// What was begun is done, and the driver told.
 pub(super) async fn settle(app: &AppState, attempt: Attempt, choice: Choice, fate: Fate) -> ApiResult<Done> {
     let state = app.clone();
     let settled = app.events.write(move |connection| {
@@ -147,11 +151,15 @@ pub(super) async fn settle(app: &AppState, attempt: Attempt, choice: Choice, fat
         trail::append(connection, entry)?;
         Ok((done, changed))
     });
-    let (done, changed) = settled.await.map_err(settle_failed)?;
-    for Name { plugin, pattern } in changed {
-        reload(app, &plugin, &pattern).await;
-    }
-    Ok(done)
+    let state = app.clone();
+    run_to_end(async move {
+        let (done, changed) = settled.await.map_err(settle_failed)?;
+        for Name { plugin, pattern } in changed {
+            reload(&state, &plugin, &pattern).await;
+        }
+        Ok(done)
+    })
+    .await
 }
 
 /// A subscription's.

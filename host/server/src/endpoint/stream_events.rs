@@ -13,7 +13,7 @@ use http::{
 };
 use serde::Deserialize;
 
-use super::{body::Parameters, topics::read_topics};
+use super::{body::Parameters, event_failure::events_unavailable, topics::read_topics};
 use crate::{
     app::AppState,
     follow::{Asked, NoPlace, follow},
@@ -42,8 +42,8 @@ pub struct StreamQuery {
 /// Sends events as they are committed, each as one CloudEvent, from a place of the log or from now on.
 ///
 /// # Errors
-/// `invalid_topic`, `invalid_request` for a place that is none, `forbidden`, `insufficient_scope`, `too_many_streams` or
-/// `streams_busy`. What ends a stream later is said in it.
+/// `invalid_topic`, `invalid_request` for a place that is none, `forbidden`, `insufficient_scope`, `too_many_streams`,
+/// `streams_busy` or `events_unavailable`. What ends a stream later is said in it.
 pub async fn stream_events(
     app: AppState,
     Caller(caller): Caller,
@@ -51,8 +51,9 @@ pub async fn stream_events(
     headers: HeaderMap,
 ) -> ApiResult<Response> {
     let topics = read_topics(&app, &caller, query.topic.as_deref())?;
-    let head = app.events.head();
-    let after = find_place(&headers, query.after.as_deref(), head)?.unwrap_or(head);
+    let named = find_place(&headers, query.after.as_deref())?;
+    let head = app.events.head_for(named.unwrap_or(Seq::ZERO)).await.map_err(events_unavailable)?;
+    let after = named.map_or(Ok(head), |place| require_place(place, head))?;
     let place = app.follow.enter(caller.subject()).map_err(no_place)?;
     let credential = headers.get_all(AUTHORIZATION).iter().map(|value| (AUTHORIZATION, value.clone())).collect();
     let body = follow(Arc::clone(&app.0), place, Asked { topics, after, credential });
@@ -60,8 +61,8 @@ pub async fn stream_events(
     Ok((lines, Body::new(body)).into_response())
 }
 
-/// Returns the place after which a client goes on, if it says one.
-fn find_place(headers: &HeaderMap, parameter: Option<&str>, head: Seq) -> ApiResult<Option<Seq>> {
+/// Returns the place after which a client goes on, if it names one.
+fn find_place(headers: &HeaderMap, parameter: Option<&str>) -> ApiResult<Option<Seq>> {
     let invalid = |detail: String| ApiError::new(codes::INVALID_REQUEST, detail);
     let mut lines = headers.get_all(LAST_EVENT_ID).iter();
     let text = match (lines.next(), lines.next()) {
@@ -74,11 +75,17 @@ fn find_place(headers: &HeaderMap, parameter: Option<&str>, head: Seq) -> ApiRes
     let place = digits.and_then(|digits| digits.parse().ok()).map(Seq).ok_or_else(|| {
         invalid("`Last-Event-ID` must be the id of an event of this stream, or 0 for all that is kept".to_owned())
     })?;
+    Ok(Some(place))
+}
+
+/// Refuses a place that the log has not come to.
+fn require_place(place: Seq, head: Seq) -> ApiResult<Seq> {
     if place > head {
         let Seq(head) = head;
-        return Err(invalid(format!("no event of this log has such an id yet: the last one is {head}")));
+        let detail = format!("no event of this log has such an id yet: the last one is {head}");
+        return Err(ApiError::new(codes::INVALID_REQUEST, detail));
     }
-    Ok(Some(place))
+    Ok(place)
 }
 
 pub(crate) fn no_place(error: NoPlace) -> ApiError {
@@ -103,7 +110,8 @@ mod tests {
         for line in lines {
             headers.append(LAST_EVENT_ID, HeaderValue::from_bytes(line).expect("a header value"));
         }
-        let found = find_place(&headers, parameter, Seq(42));
+        let named = find_place(&headers, parameter);
+        let found = named.and_then(|named| named.map(|place| require_place(place, Seq(42))).transpose());
         let found = found.map(|place| place.map(|Seq(place)| place));
         assert_eq!(
             found.map_err(|error| assert_eq!(error.code(), "invalid_request")),

@@ -9,7 +9,10 @@ use backplane_store::{
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::event_failure::{events_unavailable, store_failed};
+use super::{
+    event_failure::{events_unavailable, store_failed},
+    run_to_end::run_to_end,
+};
 use crate::{
     app::{App, AppState},
     clock::timestamp,
@@ -102,6 +105,9 @@ pub(super) async fn delivering(app: &App) -> Vec<Delivering> {
 ///
 /// # Errors
 /// `unknown_subscription` or `events_unavailable`.
+///
+/// # Cancel safety
+/// A change that was begun is made, and the driver told.
 pub(super) async fn change(
     app: &AppState,
     attempt: Attempt,
@@ -123,8 +129,13 @@ pub(super) async fn change(
         // What waits is counted below: the writer has no time for it.
         Ok((row.plugin, row.pattern))
     });
-    let (plugin, pattern) = changed.await.map_err(change_failed)?;
-    reload(app, &plugin, &pattern).await;
+    let state = app.clone();
+    run_to_end(async move {
+        let (plugin, pattern) = changed.await.map_err(change_failed)?;
+        reload(&state, &plugin, &pattern).await;
+        Ok(())
+    })
+    .await?;
     find(app, id).await?.ok_or_else(unknown_subscription)
 }
 

@@ -1,6 +1,6 @@
 //! What is declared, over a real store and a driver that runs.
 
-use backplane_events::{Pattern, SubscriptionSpec};
+use backplane_events::{Pattern, SubscriptionSpec, Topic};
 use backplane_store::StoreOptions;
 use tokio::task::JoinHandle;
 
@@ -16,10 +16,15 @@ struct Setup {
 }
 
 async fn start() -> Setup {
-    let folder = tempfile::tempdir().expect("a temporary folder");
     let (hook, feeding, _tail) = Feed::open();
+    start_with(Some(hook), feeding).await
+}
+
+/// Starts it with a store that tells this hook what is published.
+async fn start_with(published: Option<stored::PublishedHook>, feeding: Feeding) -> Setup {
+    let folder = tempfile::tempdir().expect("a temporary folder");
     let mut options = StoreOptions::new(folder.path().join("backplane.sqlite"));
-    options.published = Some(hook);
+    options.published = published;
     let store = Store::open(options).expect("a new store");
     let (live, _commands) = Live::new();
     let parts = EventsParts {
@@ -67,5 +72,29 @@ async fn a_declaration_that_is_refused_opens_nothing_and_closes_nothing() {
     assert_eq!(setup.open().await, ["t.live"]);
     setup.events.declare("a", &subscribing(["t.live".into(), "t.new".into()])).await.expect("two");
     assert_eq!(setup.open().await, ["t.live", "t.new"]);
+    setup.end().await;
+}
+
+#[tokio::test]
+async fn an_event_that_nobody_was_told_of_yet_has_its_place_for_who_names_it() {
+    let (_hook, feeding, _tail) = Feed::open();
+    let setup = start_with(None, feeding).await;
+    let event = Publish {
+        id: None,
+        is_chosen: false,
+        source: "/clients/a".into(),
+        topic: Topic::new("t").expect("a topic"),
+        key: None,
+        time: None,
+        content_type: "text/plain".into(),
+        payload: Vec::new(),
+        trace_parent: None,
+    };
+    let accepted = setup.events.publish("a", vec![event], None).await.expect("the log takes it");
+    let Seq(place) = accepted[0].seq;
+    assert_eq!(setup.events.head(), Seq::ZERO);
+    for (named, head) in [(0, 0), (place, place), (place + 1, place)] {
+        assert_eq!(setup.events.head_for(Seq(named)).await.expect("the log can be read"), Seq(head), "{named}");
+    }
     setup.end().await;
 }

@@ -38,9 +38,6 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// What is read of the log at once for one follower.
 const PAGE: PageBounds = PageBounds { events_max: 256, bytes_max: 256 << 10 };
 
-/// What is sent first: headers leave with it, and a client that is cut off waits for so many milliseconds.
-const GREETING: &str = "retry: 2000\n: following\n\n";
-
 /// What a follower asks for.
 #[derive(Debug)]
 pub struct Asked {
@@ -109,7 +106,7 @@ impl Follower {
     async fn run(mut self) -> Result<(), End> {
         let mut ticks = interval_at(Instant::now() + KEEP_ALIVE, KEEP_ALIVE);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        self.send(Bytes::from_static(GREETING.as_bytes())).await?;
+        self.send(greeting(self.asked.after)).await?;
         loop {
             // Seen before the look, so that what comes after it wakes.
             self.ends.mark_unchanged();
@@ -177,6 +174,12 @@ impl Follower {
             Err(_elapsed) => Err(End::Told(slow_reader())),
         }
     }
+}
+
+/// What is sent first: headers leave with it. A client that is cut off waits for so many milliseconds, and goes on from
+/// the last id that it has seen: where nothing else came, from where it began.
+fn greeting(Seq(after): Seq) -> Bytes {
+    format!("retry: 2000\n: following\nid: {after}\n\n").into()
 }
 
 fn slow_reader() -> ApiError {

@@ -103,7 +103,7 @@ impl events_server::Events for Events {
         mut request: Request<SubscribeEventsRequest>,
     ) -> Result<Response<Self::SubscribeStream>, Status> {
         let parts = Parts::of(&mut request)?;
-        let messages = Subscriber::start(Arc::clone(&self.app), &parts, &request.into_inner())?;
+        let messages = Subscriber::start(Arc::clone(&self.app), &parts, request.into_inner()).await?;
         Ok(Response::new(messages))
     }
 }

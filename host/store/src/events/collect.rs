@@ -2,6 +2,8 @@
 //!
 //! - An event goes when it is too old, or when the log is too large and it is the oldest; never before every
 //!   subscription has it behind itself, and never while a retry or a dead letter names it.
+//! - An event that was stored while the clock was ahead of now is as old as what came after it. Else it would keep
+//!   everything behind it until its own time is over, because the log goes in its order.
 //! - A pass goes through the log in order, as far as there is something to delete. What stays on its way because
 //!   something names it is looked at again by the next pass.
 //! - The progress of a subscription that nobody declares any more is deleted first, once its time is over.
@@ -125,10 +127,10 @@ pub(crate) fn collect(connection: &mut SqliteConnection, step: Step) -> QueryRes
     let (first, last, is_last_page) = (first.seq, last.seq, rows.len() < ROWS_MAX);
     let named = list_named(connection, first, last)?;
     let hindmost = find_hindmost(connection)?;
-    let (mut bytes, mut deleted_to) = (step.bytes, 0);
+    let (mut bytes, mut deleted_to, mut old) = (step.bytes, 0, Old::new(step));
     for (head, payload_bytes) in rows {
-        let is_old = step.now_ms.saturating_sub(head.stored_at_ms) > step.limits.age_ms;
-        if !is_old && bytes <= i64::try_from(step.limits.bytes).unwrap_or(i64::MAX) {
+        let is_over = bytes > i64::try_from(step.limits.bytes).unwrap_or(i64::MAX);
+        if !is_over && !old.has(connection, &head)? {
             return outcome.finish(connection, deleted_to, true);
         }
         if let Some((cursor, subscription)) = hindmost.filter(|(cursor, _)| head.seq > *cursor) {
@@ -149,6 +151,58 @@ pub(crate) fn collect(connection: &mut SqliteConnection, step: Step) -> QueryRes
         }
     }
     outcome.finish(connection, deleted_to, is_last_page)
+}
+
+/// Tells which events are too old.
+struct Old {
+    now_ms: i64,
+    age_ms: i64,
+    /// One that is, and with it all before it.
+    known_to: i64,
+}
+
+impl Old {
+    fn new(step: Step) -> Self {
+        Self { now_ms: step.now_ms, age_ms: step.limits.age_ms, known_to: 0 }
+    }
+
+    fn has(&mut self, connection: &mut SqliteConnection, head: &Head) -> QueryResult<bool> {
+        if head.stored_at_ms > self.now_ms && head.seq > self.known_to {
+            self.known_to = self.find_behind(connection, head.seq)?.unwrap_or(self.known_to);
+        }
+        Ok(head.seq <= self.known_to || self.is_old(head.stored_at_ms))
+    }
+
+    fn is_old(&self, stored_at_ms: i64) -> bool {
+        self.now_ms.saturating_sub(stored_at_ms) > self.age_ms
+    }
+
+    /// Finds an old event behind one from the future. Such events come in a row, and what is behind it is younger the
+    /// further away it is: so this looks further and further away, and then between where both ended.
+    fn find_behind(&self, connection: &mut SqliteConnection, seq: i64) -> QueryResult<Option<i64>> {
+        // From the future is all up to `low`; too young, or nothing, is what begins at `high`.
+        let (mut low, mut high, mut distance) = (seq, None::<i64>, 1_i64);
+        loop {
+            let middle = match high {
+                None => low.saturating_add(distance),
+                Some(high) if high - low > 1 => low + (high - low) / 2,
+                Some(_) => return Ok(None),
+            };
+            let next: Option<(i64, i64)> = events::table
+                .filter(events::seq.ge(middle))
+                .order(events::seq)
+                .select((events::seq, events::stored_at_ms))
+                .first(connection)
+                .optional()?;
+            match next {
+                Some((place, stored_at_ms)) if self.is_old(stored_at_ms) => return Ok(Some(place)),
+                Some((place, stored_at_ms)) if stored_at_ms > self.now_ms && high.is_none_or(|high| place < high) => {
+                    (low, distance) = (place, distance.saturating_mul(2));
+                }
+                _ => high = Some(middle),
+            }
+        }
+    }
 }
 
 impl Outcome {

@@ -38,9 +38,15 @@ pub struct Progress {
 pub enum ReplayFrom {
     /// Those behind this place.
     After(i64),
-    /// Those from the first one on that was stored at this time or later, in Unix milliseconds. Where the clock was set
-    /// back, times repeat; then it is one of the places at which this time came.
-    Time(i64),
+    /// All that came at a time or later, and what came up to `late_ms` before it. Where the clock was set back, times
+    /// repeat; then it begins at one of the places at which this time came.
+    Time {
+        /// The time, in Unix milliseconds.
+        at_ms: i64,
+        /// How much later than the time of its commit, which is that of the call, an event may have come to its place,
+        /// in milliseconds.
+        late_ms: i64,
+    },
 }
 
 /// Why a subscription was not opened.
@@ -207,7 +213,8 @@ pub fn replay_subscription(
 ) -> Result<Option<i64>, StoreError> {
     let after = match from {
         ReplayFrom::After(seq) => seq.max(0),
-        ReplayFrom::Time(time_ms) => before_time(connection, time_ms)?,
+        // What is of before that came before `at_ms`, and so did all before it.
+        ReplayFrom::Time { at_ms, late_ms } => before_time(connection, at_ms.saturating_sub(late_ms))?,
     };
     let epoch = subscriptions::epoch.eq(subscriptions::epoch + 1);
     if diesel::update(subscriptions::table.find(id)).set(epoch).execute(connection)? == 0 {
@@ -220,9 +227,10 @@ pub fn replay_subscription(
     Ok(Some(after))
 }
 
-/// Returns the place before the first event that was stored at `time_ms` or later; the end of the log without any.
+/// Returns a place whose event is of before `time_ms`, and the next one of `time_ms` or later, as far as there are any.
+/// Where times rise with places there is one such place.
 fn before_time(connection: &mut SqliteConnection, time_ms: i64) -> QueryResult<i64> {
-    // Events from `low` to before `high` are open; what is before is earlier, what is behind is not.
+    // Events from `low` to before `high` are open; what is right before is earlier, what is right behind is not.
     let (mut low, mut high) = (1, log::head(connection)?.saturating_add(1));
     while low < high {
         let middle = low + (high - low) / 2;

@@ -132,8 +132,30 @@ fn a_replay_from_a_time_begins_with_the_first_event_stored_then_or_later() {
         fixture.commit(Commit { events, now_ms, ..empty(&space) }).unwrap();
     }
     for (time_ms, after) in [(0, 0), (10, 0), (11, 2), (20, 2), (21, 3), (30, 3), (40, 5), (41, 6)] {
-        let replay = move |connection: &mut _| replay_subscription(connection, id, ReplayFrom::Time(time_ms));
+        let from = ReplayFrom::Time { at_ms: time_ms, late_ms: 0 };
+        let replay = move |connection: &mut _| replay_subscription(connection, id, from);
         assert_eq!(fixture.change(replay), Some(after), "{time_ms}");
+    }
+}
+
+#[test]
+fn a_replay_from_a_time_leaves_out_nothing_that_came_later_than_its_time_says() {
+    const LATE_MS: i64 = 45;
+    let fixture = Fixture::new();
+    let id = fixture.open("a", "*", 0).id;
+    let space = fixture.space("a");
+    // When each came, and how long it had been on its way then.
+    let events = [(10, 0), (60, 0), (61, 0), (65, 45), (70, 0), (100, 30), (101, 1), (140, 45)];
+    for (came_ms, late_ms) in events {
+        let now_ms = came_ms - late_ms;
+        fixture.commit(Commit { events: vec![event("e")], now_ms, ..empty(&space) }).unwrap();
+    }
+    for at_ms in 0..150 {
+        let from = ReplayFrom::Time { at_ms, late_ms: LATE_MS };
+        let after = fixture.change(move |connection| replay_subscription(connection, id, from)).unwrap();
+        let (left_out, delivered) = events.split_at(usize::try_from(after).unwrap());
+        assert!(left_out.iter().all(|(came_ms, _)| *came_ms < at_ms), "{at_ms}: {left_out:?} are left out");
+        assert!(delivered.iter().all(|(came_ms, _)| *came_ms >= at_ms - LATE_MS), "{at_ms}: {delivered:?} is too much");
     }
 }
 

@@ -53,6 +53,50 @@ fn the_oldest_go_by_age_and_their_places_never_come_again() {
 }
 
 #[test]
+fn events_from_the_future_go_with_what_came_after_them() {
+    let fixture = Fixture::new();
+    let by_age = RetentionLimits { age_ms: 100, ..KEEP };
+    // The clock was ahead, and was set back.
+    publish_at(&fixture, [10, 5_000, 5_001, 20, 30, 200]);
+    assert_eq!(fixture.retain(by_age, 110).events, 0);
+    assert_eq!(fixture.retain(by_age, 150).events, 5);
+    assert_eq!((places(&fixture), kept_from(&fixture)), (vec![6], 6));
+    publish_at(&fixture, [9_000, 310]);
+    assert_eq!(fixture.retain(by_age, 410).events, 1);
+    assert_eq!((places(&fixture), kept_from(&fixture)), (vec![7, 8], 7));
+    assert_eq!(fixture.retain(by_age, 411).events, 2);
+    assert_eq!((places(&fixture), kept_from(&fixture)), (vec![], 9));
+    publish_at(&fixture, [9_001, 420]);
+    assert_eq!(places(&fixture), [9, 10]);
+    // By size they go as all do, and a subscription keeps them as it keeps all.
+    fixture.open("slow", "*", 0);
+    publish_at(&fixture, [9_002, 430]);
+    let collected = fixture.retain(RetentionLimits { age_ms: 100, bytes: 0 }, 1_000);
+    assert_eq!((collected.events, collected.held_by.map(|held| held.cursor)), (2, Some(10)));
+    assert_eq!((places(&fixture), kept_from(&fixture)), (vec![11, 12], 11));
+}
+
+#[test]
+fn a_long_row_of_events_from_the_future_goes_with_the_first_one_behind_it() {
+    let fixture = Fixture::new();
+    let space = fixture.space("a");
+    let ahead = (0..1_100).map(|id| event(&id.to_string())).collect();
+    fixture.commit(Commit { events: ahead, now_ms: 5_000, ..empty(&space) }).unwrap();
+    publish_at(&fixture, [10, 20, 30]);
+    let by_age = RetentionLimits { age_ms: 100, ..KEEP };
+    assert_eq!(fixture.retain(by_age, 110).events, 0);
+    assert_eq!(fixture.retain(by_age, 111).events, 1_101);
+    assert_eq!((places(&fixture), kept_from(&fixture)), (vec![1_102, 1_103], 1_102));
+    // Nothing behind them says how old they are, or what does is young.
+    let ahead = (0..600).map(|id| event(&id.to_string())).collect();
+    fixture.commit(Commit { events: ahead, now_ms: 5_000, ..empty(&space) }).unwrap();
+    assert_eq!(fixture.retain(by_age, 200).events, 2);
+    publish_at(&fixture, [190]);
+    assert_eq!(fixture.retain(by_age, 200).events, 0);
+    assert_eq!(fixture.retain(by_age, 291).events, 601);
+}
+
+#[test]
 fn the_oldest_go_by_size_and_give_their_room_back() {
     let large = |publisher: &str| NewEvent {
         payload: vec![0; 1000].into(),

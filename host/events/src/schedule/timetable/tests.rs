@@ -260,7 +260,48 @@ fn a_run_that_is_asked_for_and_killed_leaves_the_slots_as_they_were() {
     desk.declare(&[("tidy", "every 5")]);
     desk.begin(0);
     assert_eq!(desk.timetable.run_now(&tidy(), UnixMs(2 * MINUTE)), Ok(()));
-    let runs = desk.begin(2 * MINUTE);
-    desk.timetable.ran(&runs[0], Applied::Unavailable, desk.now);
+    assert_eq!(desk.begin(2 * MINUTE).len(), 1);
+    desk.timetable = Timetable::new(10, 2, desk.now);
+    desk.declare(&[("tidy", "every 5")]);
     assert_eq!(desk.run(5 * MINUTE), [5]);
+}
+
+#[test]
+fn a_run_that_is_asked_for_and_comes_to_nothing_is_made_again() {
+    let mut desk = Desk::new(0);
+    desk.declare(&[("tidy", "every 5")]);
+    desk.begin(0);
+    assert_eq!(desk.timetable.run_now(&tidy(), UnixMs(2 * MINUTE)), Ok(()));
+    for second in 0..3 {
+        let runs = desk.begin(2 * MINUTE + second * 1000);
+        assert_eq!(runs.len(), 1, "{second}");
+        desk.timetable.ran(&runs[0], Applied::Unavailable, desk.now);
+        assert_eq!(desk.run(2 * MINUTE + second * 1000 + 500), [0; 0]);
+        assert_eq!(desk.timetable.run_now(&tidy(), desk.now), Err(RunNowError::Running));
+        assert!(desk.timetable.views(desk.now)[0].is_running);
+    }
+    // Another version of the plugin has another timing.
+    desk.declare(&[("tidy", "every 7")]);
+    assert_eq!(desk.run(3 * MINUTE), [3]);
+    assert!(!desk.timetable.views(desk.now)[0].is_running);
+    let slots: Vec<_> = (4..=17).flat_map(|minute| desk.run(minute * MINUTE)).collect();
+    assert_eq!(slots, [10, 17]);
+}
+
+#[test]
+fn a_run_that_is_asked_for_and_that_nobody_knows_of_is_made_once() {
+    for is_committed in [true, false] {
+        let mut desk = Desk::new(0);
+        desk.declare(&[("tidy", "every 5")]);
+        desk.begin(0);
+        assert_eq!(desk.timetable.run_now(&tidy(), UnixMs(2 * MINUTE)), Ok(()));
+        let runs = desk.begin(2 * MINUTE);
+        if is_committed {
+            desk.stored.insert(tidy(), runs[0].step.to);
+        }
+        desk.timetable.ran(&runs[0], Applied::Unknown, desk.now);
+        let again: &[i64] = if is_committed { &[] } else { &[3] };
+        assert_eq!(desk.run(3 * MINUTE), again, "{is_committed}");
+        assert_eq!(desk.run(4 * MINUTE), [0; 0]);
+    }
 }

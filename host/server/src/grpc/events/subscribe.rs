@@ -60,19 +60,20 @@ impl Subscriber {
     /// Begins to follow.
     ///
     /// # Errors
-    /// `invalid_topic`, `invalid_request` for a place that is none, `forbidden`, `insufficient_scope`, `too_many_streams`
-    /// or `streams_busy`.
-    pub(super) fn start(
+    /// `invalid_topic`, `invalid_request` for a place that is none, `forbidden`, `insufficient_scope`,
+    /// `too_many_streams`, `streams_busy` or `events_unavailable`.
+    pub(super) async fn start(
         app: Arc<App>,
         parts: &Parts,
-        asked: &SubscribeEventsRequest,
+        asked: SubscribeEventsRequest,
     ) -> ApiResult<Messages<SubscribeEventsResponse>> {
         let texts = match asked.topics.as_slice() {
             [] => vec!["*"],
             topics => topics.iter().map(String::as_str).collect(),
         };
         let topics = read_patterns(&app, &parts.caller, texts)?;
-        let head = app.events.head();
+        let named = Seq(asked.after.unwrap_or_default());
+        let head = app.events.head_for(named).await.map_err(events_unavailable)?;
         let after = asked.after.map_or(Ok(head), |after| check_place(after, head))?;
         let place = app.follow.enter(parts.caller.subject()).map_err(no_place)?;
         let lines = parts.headers.get_all(AUTHORIZATION).iter();

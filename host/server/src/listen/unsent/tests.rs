@@ -1,3 +1,5 @@
+//! How answers are counted, and when a connection is given up.
+
 use http_body_util::{BodyExt as _, Full, StreamBody};
 use tokio::{
     task::spawn,
