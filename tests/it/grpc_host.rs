@@ -1,9 +1,19 @@
 //! gRPC on the port of HTTP: who may call, what fails how, deadlines, health, and what is no gRPC.
 
-use std::time::Duration;
+use std::{fmt::Debug, time::Duration};
 
-use tonic::{Code, Request, codec::CompressionEncoding};
-use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
+use prost::Message;
+use tokio::{sync::mpsc, time::timeout};
+use tokio_stream::{StreamExt as _, iter, pending, wrappers::ReceiverStream};
+use tonic::{Code, Request, Response, Status, Streaming, codec::CompressionEncoding, codegen::http::uri::PathAndQuery};
+use tonic_health::pb::{
+    HealthCheckRequest, HealthCheckResponse, health_check_response::ServingStatus, health_client::HealthClient,
+};
+use tonic_prost::ProstCodec;
+use tonic_reflection::pb::v1::{
+    ServerReflectionRequest, server_reflection_client::ServerReflectionClient,
+    server_reflection_request::MessageRequest,
+};
 
 use crate::harness::{
     Connection, Grpc, PATIENCE, Server, Setup, administrators_token, call_raw, check_status, frame, pb, wait_for,
@@ -131,6 +141,72 @@ fn a_stream_ends_when_the_callers_time_is_over() {
     assert_eq!(answer.status, 200);
 }
 
+/// Calls a method as the administrator, with messages behind which the request does not end.
+fn call_without_end<M, R>(grpc: &Grpc, path: &'static str, messages: Vec<M>) -> Result<Response<Streaming<R>>, Status>
+where
+    M: Message + 'static,
+    R: Message + Default + 'static,
+{
+    let mut request = Request::new(iter(messages).chain(pending()));
+    let token = format!("Bearer {}", administrators_token()).parse().expect("a token is ASCII");
+    request.metadata_mut().insert("authorization", token);
+    let mut client = tonic::client::Grpc::new(grpc.channel());
+    grpc.wait(async {
+        client.ready().await.expect("a connection");
+        let call = client.streaming(request, PathAndQuery::from_static(path), ProstCodec::<M, R>::default());
+        timeout(PATIENCE, call).await.expect("an answer in time")
+    })
+}
+
+/// Waits for the next message of a stream.
+#[track_caller]
+fn next<T: Debug>(grpc: &Grpc, stream: &mut Streaming<T>) -> Option<T> {
+    let message = grpc.wait(async { timeout(PATIENCE, stream.message()).await });
+    message.expect("a message in time").expect("the stream goes on")
+}
+
+/// Checks that a message which does not come to its end is waited for as long as a body is, and no longer.
+#[track_caller]
+fn check_is_not_waited_for<M, R>(grpc: &Grpc, path: &'static str)
+where
+    M: Message + Default + 'static,
+    R: Message + Default + 'static,
+{
+    // None of it, and all but the end.
+    for messages in [Vec::new(), vec![M::default()]] {
+        let answer = call_without_end::<M, R>(grpc, path, messages);
+        check_status(answer, Code::DeadlineExceeded, "request_timeout");
+    }
+}
+
+#[test]
+fn a_stream_begins_when_its_message_is_there_in_time_and_then_goes_on() {
+    let config = "[folder]\nremoval_grace = \"300ms\"\n[http]\nbody_timeout = \"500ms\"\n";
+    let server = Setup::new().plugins(&["echo"]).config(config).start();
+    let grpc = Grpc::connect(&server);
+    let request = HealthCheckRequest { service: "echo".to_owned() };
+    let mut health = grpc.wait(HealthClient::new(grpc.channel()).watch(request)).expect("a stream").into_inner();
+    let (ask, questions) = mpsc::channel(1);
+    let mut reflection = ServerReflectionClient::new(grpc.channel());
+    let answers = grpc.wait(reflection.server_reflection_info(ReceiverStream::new(questions)));
+    let mut answers = answers.expect("a stream").into_inner();
+    check_is_not_waited_for::<HealthCheckRequest, HealthCheckResponse>(&grpc, "/grpc.health.v1.Health/Watch");
+    check_is_not_waited_for::<pb::WatchPluginsRequest, pb::WatchPluginsResponse>(&grpc, "/backplane.v1.Plugins/Watch");
+    check_is_not_waited_for::<pb::SubscribeEventsRequest, pb::SubscribeEventsResponse>(
+        &grpc,
+        "/backplane.v1.Events/Subscribe",
+    );
+    // By now those that had begun are older than any message may be.
+    let serves = |message: Option<HealthCheckResponse>| message.map(|message| message.status());
+    assert_eq!(serves(next(&grpc, &mut health)), Some(ServingStatus::Serving));
+    server.remove("echo.wasm");
+    assert_eq!(serves(next(&grpc, &mut health)), Some(ServingStatus::ServiceUnknown));
+    let message_request = Some(MessageRequest::ListServices(String::new()));
+    let question = ServerReflectionRequest { host: String::new(), message_request };
+    grpc.wait(ask.send(question)).expect("the call goes on");
+    assert!(next(&grpc, &mut answers).is_some_and(|answer| answer.message_response.is_some()));
+}
+
 #[test]
 fn what_is_no_grpc_is_refused_with_a_document() {
     let server = Server::start(&[]);
@@ -176,8 +252,8 @@ fn health_is_watched_until_the_server_stops() {
         grpc.wait(HealthClient::new(grpc.channel()).watch(request)).expect("a stream").into_inner()
     };
     let (mut whole, mut plugin) = (watch(""), watch("echo"));
-    let next = |stream: &mut tonic::Streaming<tonic_health::pb::HealthCheckResponse>| {
-        let message = grpc.wait(async { tokio::time::timeout(PATIENCE, stream.message()).await });
+    let next = |stream: &mut Streaming<HealthCheckResponse>| {
+        let message = grpc.wait(async { timeout(PATIENCE, stream.message()).await });
         message.expect("in time").map(|message| message.map(|message| message.status()))
     };
     assert_eq!(next(&mut whole).expect("a message"), Some(ServingStatus::Serving));

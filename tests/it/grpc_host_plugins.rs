@@ -1,15 +1,26 @@
 //! `backplane.v1.Plugins`: what an operator does with plugins over gRPC, and that HTTP tells the same.
 
-use std::fmt::Debug;
+use std::{
+    fmt::Debug,
+    io::{self, Cursor, Read},
+    iter::repeat,
+    thread,
+};
 
-use tokio_stream::iter;
-use tonic::{Code, Status, Streaming};
+use serde_json::json;
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinHandle,
+};
+use tokio_stream::{StreamExt as _, iter, wrappers::ReceiverStream};
+use tonic::{Code, Response, Status, Streaming};
 
 use crate::harness::{
-    Grpc, PATIENCE, Server, Setup, check_status,
+    Grpc, PATIENCE, Server, Setup, administrators_token, check_status,
     pb::{
         GetPluginRequest, ListVersionsRequest, Plugin, PluginState, RemovePluginRequest, RollbackPluginRequest,
-        UploadHeader, UploadPluginRequest, WatchPluginsRequest, WatchPluginsResponse, upload_plugin_request::Part,
+        UploadHeader, UploadPluginRequest, UploadPluginResponse, WatchPluginsRequest, WatchPluginsResponse,
+        upload_plugin_request::Part,
     },
     sha256, wait_for, wait_until, with_manifest, with_version,
 };
@@ -39,6 +50,40 @@ fn remove(grpc: &Grpc, name: &str) -> Result<String, Status> {
 #[track_caller]
 fn next<T: Debug>(grpc: &Grpc, stream: &mut Streaming<T>) -> Result<Option<T>, Status> {
     grpc.wait(async { tokio::time::timeout(PATIENCE, stream.message()).await }).expect("a message in time")
+}
+
+/// Begins an upload that ends when the sender of `begun` is gone. While it begins, what looks for a place may have the
+/// one that it needs.
+fn hold(
+    grpc: &Grpc,
+    parts: Vec<UploadPluginRequest>,
+    begun: &watch::Receiver<()>,
+) -> JoinHandle<Result<Response<UploadPluginResponse>, Status>> {
+    let (mut plugins, begun) = (grpc.plugins(), begun.clone());
+    grpc.spawn(async move {
+        loop {
+            let (sender, rest) = mpsc::channel(1);
+            let mut begun = begun.clone();
+            tokio::spawn(async move {
+                let _over = begun.changed().await;
+                drop(sender);
+            });
+            match plugins.upload(iter(parts.clone()).chain(ReceiverStream::new(rest))).await {
+                Err(status) if status.code() == Code::Unavailable => {}
+                answer => return answer,
+            }
+        }
+    })
+}
+
+/// Returns whether there is a place for an upload. What asks is none.
+fn has_place(grpc: &Grpc) -> bool {
+    upload(grpc, "", b"").expect_err("nothing is no plugin").code() != Code::Unavailable
+}
+
+/// Returns how many files there are.
+fn count_files(server: &Server) -> usize {
+    std::fs::read_dir(server.folder()).expect("a folder").count()
 }
 
 #[test]
@@ -105,26 +150,8 @@ fn so_many_uploads_are_in_memory_and_no_more() {
     let server = Server::start(&[]);
     let grpc = Grpc::connect(&server);
     let bytes = with_version("7.7.101");
-    // Two that have begun and do not go on. While they begin, what looks for a place may have the one that they need.
-    let (over, begun) = tokio::sync::watch::channel(());
-    let begin = || {
-        let (mut plugins, begun) = (grpc.plugins(), begun.clone());
-        grpc.spawn(async move {
-            loop {
-                let (sender, parts) = tokio::sync::mpsc::channel(1);
-                let mut begun = begun.clone();
-                tokio::spawn(async move {
-                    let _over = begun.changed().await;
-                    drop(sender);
-                });
-                match plugins.upload(tokio_stream::wrappers::ReceiverStream::new(parts)).await {
-                    Err(status) if status.code() == Code::Unavailable => {}
-                    answer => return answer,
-                }
-            }
-        })
-    };
-    let waiting = [begin(), begin()];
+    let (over, begun) = watch::channel(());
+    let waiting = [(); 2].map(|()| hold(&grpc, Vec::new(), &begun));
     let busy = wait_for("both to have a place", || {
         upload(&grpc, "", &bytes).err().filter(|status| status.code() == Code::Unavailable)
     });
@@ -135,6 +162,98 @@ fn so_many_uploads_are_in_memory_and_no_more() {
         check_status(answer, Code::InvalidArgument, "invalid_request");
     }
     assert_eq!(upload(&grpc, "", &bytes).expect("live").version, "7.7.101");
+}
+
+#[test]
+fn what_ends_when_its_caller_is_no_administrator_any_more_is_no_upload() {
+    let server = Server::start(&[]);
+    let grpc = Grpc::connect(&server);
+    let session = server.sign_up("second", "admin", "").access;
+    let made = server.send_as(&session, "POST", "/api/api-keys", &json!({"name": "deploy", "scopes": []})).json();
+    let key = made["key"].as_str().expect("a key");
+    let [by_session, by_key] = [session.as_str(), key].map(|credential| Grpc::connect_with(&server, Some(credential)));
+    let (over, begun) = watch::channel(());
+    let parts = parts("", &with_version("7.7.101"));
+    let [first, second] = [&by_session, &by_key].map(|grpc| hold(grpc, parts.clone(), &begun));
+    wait_until("both to have a place", || !has_place(&grpc));
+    server.change_user("second", &json!({"roles": ["clerk"]}));
+    drop(over);
+    // The token says what the account was; the key is good on, and opens less.
+    let answer = by_session.wait(first).expect("it does not panic");
+    check_status(answer, Code::Unauthenticated, "invalid_token");
+    let answer = by_key.wait(second).expect("it does not panic");
+    check_status(answer, Code::PermissionDenied, "forbidden");
+    assert_eq!(count_files(&server), 0);
+    let trail = server.get("/api/audit?action=plugin.upload&actor=second").json();
+    let entries = trail["entries"].as_array().expect("entries");
+    for result in ["invalid_token", "forbidden"] {
+        assert!(entries.iter().any(|entry| entry["result"] == result), "{trail}");
+    }
+}
+
+#[test]
+fn an_upload_that_is_broken_off_changes_nothing() {
+    let server = Setup::new().config("[http]\nbody_timeout = \"10m\"\n").start();
+    let grpc = Grpc::connect(&server);
+    let (_over, begun) = watch::channel(());
+    let held = [(); 2].map(|()| hold(&grpc, parts("", &with_version("7.7.101")), &begun));
+    wait_until("both to have a place", || !has_place(&grpc));
+    for held in held {
+        held.abort();
+    }
+    wait_until("a place", || has_place(&grpc));
+    assert_eq!(count_files(&server), 0);
+}
+
+/// Nothing, until the other end of the channel is gone.
+struct Silence(std::sync::mpsc::Receiver<()>);
+
+impl Read for Silence {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        let _over = self.0.recv();
+        Ok(0)
+    }
+}
+
+/// Begins an upload that neither ends nor is given up, whatever the server says, until the returned value is dropped.
+fn begin_and_leave(server: &Server, id: &str) -> std::sync::mpsc::Sender<()> {
+    let (over, silence) = std::sync::mpsc::channel();
+    let client = reqwest::blocking::Client::builder().tls_certs_only([]).http2_prior_knowledge().no_proxy();
+    let client = client.timeout(2 * PATIENCE).build().expect("a client needs nothing");
+    let request = client.post(format!("http://{}/backplane.v1.Plugins/Upload", server.address()));
+    let request = request.bearer_auth(administrators_token()).header("content-type", "application/grpc");
+    let request = request.header("te", "trailers").header("grpc-timeout", "1S").header("x-request-id", id);
+    // The head of a frame, which says that more follows.
+    let body = Cursor::new([0_u8, 0, 0, 0, 9]).chain(Silence(silence));
+    let request = request.body(reqwest::blocking::Body::new(body));
+    thread::spawn(move || {
+        let _cut_off = request.send();
+    });
+    over
+}
+
+#[test]
+fn an_upload_gives_its_place_back_when_its_callers_time_is_over() {
+    let config = "[http]\nbody_timeout = \"10m\"\n[log]\naccess = \"all\"\nformat = \"json\"\n";
+    let server = Setup::new().config(config).start();
+    let grpc = Grpc::connect(&server);
+    let ids = ["held-1", "held-2"];
+    let _held = ids.map(|id| begin_and_leave(&server, id));
+    for id in ids {
+        let line = server.wait_for_log(id);
+        assert!(line.contains("\"grpc_status\":4"), "{line}");
+    }
+    wait_until("a place", || has_place(&grpc));
+}
+
+#[test]
+fn chunks_without_bytes_do_not_keep_an_upload_waiting() {
+    let server = Setup::new().config("[http]\nbody_timeout = \"500ms\"\n").start();
+    let grpc = Grpc::connect(&server);
+    let header = UploadPluginRequest { part: Some(Part::Header(UploadHeader::default())) };
+    let nothing = UploadPluginRequest { part: Some(Part::Chunk(Vec::new())) };
+    let answer = grpc.wait(grpc.plugins().upload(iter([header].into_iter().chain(repeat(nothing)))));
+    check_status(answer, Code::DeadlineExceeded, "request_timeout");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{PASSWORD, Server, SignIn, check_runs};
+use crate::harness::{Answer, Connection, PASSWORD, Server, Setup, SignIn, check_runs};
 
 /// Checks that a change of the account voids the access tokens from before it, and returns the session.
 #[track_caller]
@@ -113,4 +113,109 @@ fn the_command_that_sets_a_password_reaches_a_running_server() {
     server.try_sign_in("ada", PASSWORD).check_problem(401, "invalid_credentials");
     SignIn::read(&server.try_sign_in("ada", "ten mooses in a lift"));
     server.check_not_believed(&session.access);
+}
+
+/// Sends a request whose body ends when `meanwhile` has happened, and returns the answer.
+#[track_caller]
+fn send_around(
+    server: &Server,
+    credential: &str,
+    (method, path): (&str, &str),
+    body: &Value,
+    meanwhile: impl FnOnce(),
+) -> Answer {
+    let body = body.to_string();
+    let (most, last) = body.split_at(body.len() - 1);
+    let mut connection = Connection::open(server);
+    connection.send(format!(
+        "{method} {path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {credential}\r\n\
+         content-type: application/json\r\nexpect: 100-continue\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    ));
+    // It asks for the body of a request that it has let in.
+    assert_eq!(connection.read_answer().status, 100);
+    connection.send(most);
+    meanwhile();
+    connection.send(last);
+    connection.read_answer()
+}
+
+/// Makes an API key, and returns it.
+#[track_caller]
+fn make_key(server: &Server, session: &SignIn) -> String {
+    let answer = server.send_as(&session.access, "POST", "/api/api-keys", &json!({"name": "early", "scopes": []}));
+    answer.json()["key"].as_str().unwrap_or_else(|| panic!("{answer:?}")).to_owned()
+}
+
+#[test]
+fn a_session_that_ends_while_a_body_comes_makes_no_key() {
+    let server = Server::start(&[]);
+    let stolen = server.sign_up("ada", "clerk", "");
+    let own = server.sign_in("ada");
+    let wanted = json!({"name": "late", "scopes": []});
+    let answer = send_around(&server, &stolen.access, ("POST", "/api/api-keys"), &wanted, || {
+        let change = json!({"current": PASSWORD, "new": "eight mooses in a lift"});
+        assert_eq!(server.send_as(&own.access, "PUT", "/api/auth/password", &change).status, 204);
+    });
+    answer.check_invalid_token();
+    let listed = server.get("/api/api-keys?user=ada");
+    assert!(listed.status == 200 && !listed.text().contains("late"), "{}", listed.text());
+    let trail = server.get("/api/audit").json();
+    let is_refusal = |entry: &Value| entry["action"] == "api-key.create" && entry["result"] == "invalid_token";
+    assert!(trail["entries"].as_array().is_some_and(|entries| entries.iter().any(is_refusal)), "{trail}");
+}
+
+#[test]
+fn an_administrator_who_is_none_any_more_when_a_body_has_come_changes_nothing() {
+    let server = Server::start(&[]);
+    let session = server.sign_up("second", "admin", "");
+    let key = make_key(&server, &session);
+    server.add_user("ada", "clerk", "");
+    let (request, wanted) = (("PATCH", "/api/users/ada"), json!({"roles": ["admin"]}));
+    let demote = || server.change_user("second", &json!({"roles": ["clerk"]}));
+    // The token says what the account was; the key is good on, and opens less.
+    let answer = send_around(&server, &session.access, request, &wanted, demote);
+    answer.check_invalid_token();
+    server.change_user("second", &json!({"roles": ["admin"]}));
+    send_around(&server, &key, request, &wanted, demote).check_problem(403, "forbidden");
+    assert_eq!(server.get("/api/users/ada").json()["roles"], json!(["clerk"]));
+    server.change_user("second", &json!({"roles": ["admin"]}));
+    send_around(&server, &key, request, &wanted, || {}).check_success();
+    assert_eq!(server.get("/api/users/ada").json()["roles"], json!(["admin"]));
+}
+
+#[test]
+fn a_right_that_is_lost_while_a_body_comes_publishes_nothing() {
+    let rules = "[[events.publish]]\ntopics = \"orders.*\"\nroles = [\"clerk\"]\n";
+    let server = Setup::new().config(rules).start();
+    let key = make_key(&server, &server.sign_up("ada", "clerk auditor", ""));
+    let send = |path: &str, body: &Value, roles: &Value| {
+        send_around(&server, &key, ("POST", path), body, || server.change_user("ada", &json!({"roles": roles})))
+    };
+    let events = json!([{"topic": "orders.created", "data": 1}]);
+    send("/api/events/orders.created", &json!({"a": 1}), &json!(["auditor"])).check_problem(403, "forbidden");
+    server.change_user("ada", &json!({"roles": ["clerk", "auditor"]}));
+    send("/api/events", &events, &json!(["auditor"])).check_problem(403, "forbidden");
+    assert!(server.events("").is_empty());
+    // What was added takes nothing away.
+    server.change_user("ada", &json!({"roles": ["clerk"]}));
+    send("/api/events/orders.created", &json!({"a": 1}), &json!(["clerk", "auditor"])).check_success();
+    assert_eq!(server.events("").len(), 1);
+}
+
+#[test]
+fn a_plugin_does_not_run_for_a_caller_that_is_out_when_its_body_has_come() {
+    let server = Server::start(&["identity"]);
+    let session = server.sign_up("ada", "clerk", "");
+    let body = json!({"a": 1});
+    let ask = |path, change| {
+        send_around(&server, &session.access, ("GET", path), &body, || server.change_user("ada", &change))
+    };
+    ask("/identity/signed-in", json!({"disabled": true})).check_invalid_token();
+    assert_eq!(server.get("/api/plugins/identity").json()["calls"], 0);
+    server.change_user("ada", &json!({"disabled": false}));
+    let session = server.sign_in("ada");
+    let nothing = || {};
+    send_around(&server, &session.access, ("GET", "/identity/roles"), &body, nothing).check_success();
+    assert_eq!(server.get("/api/plugins/identity").json()["calls"], 1);
 }

@@ -23,7 +23,7 @@ mod table;
 mod target;
 mod unary;
 
-use std::{sync::Arc, time::Duration};
+use std::{future::ready, pin::pin, sync::Arc, time::Duration};
 
 use axum::response::{IntoResponse, Response};
 use backplane_auth::Principal;
@@ -101,10 +101,13 @@ async fn serve(
         Some(replies) => idempotency::find_key(&parts.headers)?.map(|key| (Arc::clone(replies), key)),
         None => None,
     };
-    let body = match body.is_end_stream() {
-        true => Bytes::new(),
+    let (body, caller) = match body.is_end_stream() {
+        true => (Bytes::new(), caller),
         // Boxed: a request without a body does not carry around what reading one needs.
-        false => Box::pin(read_body(body, target.body_bytes_max, app.config.http.body_timeout)).await?,
+        false => {
+            let coming = Box::pin(read_body(body, target.body_bytes_max, app.config.http.body_timeout));
+            wait_for_body(app, &target, &parts.headers, caller, coming).await?
+        }
     };
     let deadline = Instant::now() + target.timeout;
     let call = Call { target, route, caller, parts, params, body, deadline };
@@ -116,6 +119,30 @@ async fn serve(
         }
         Some((replies, key)) => Box::pin(once::answer_once(app, call, replies, key)).await,
     }
+}
+
+/// Waits for what a caller sends, and asks again who that is where it is not there at once: what is revoked meanwhile is
+/// believed no more.
+///
+/// # Errors
+/// Those of `coming`, and as at first.
+pub(crate) async fn wait_for_body<T, E: From<ApiError>>(
+    app: &App,
+    target: &Target,
+    headers: &HeaderMap,
+    caller: Option<Arc<Principal>>,
+    coming: impl Future<Output = Result<T, E>>,
+) -> Result<(T, Option<Arc<Principal>>), E> {
+    let Some(caller) = caller else { return Ok((coming.await?, None)) };
+    let mut coming = pin!(coming);
+    let body = tokio::select! {
+        biased;
+        body = &mut coming => return Ok((body?, Some(caller))),
+        () = ready(()) => coming.await?,
+    };
+    let caller = authenticate(app, headers).await?;
+    challenge::require(&target.access, caller.as_deref())?;
+    Ok((body, caller))
 }
 
 /// Lets a caller pass that may call, does not come too often, and for whose answer there is room.

@@ -21,7 +21,7 @@ use tokio::{
 
 pub use self::transcoding::Transcodings;
 pub(super) use self::transcoding::{PrintError, Transcoding};
-use super::{Handler, Target, Unary, UnaryEnded, failure, idempotency};
+use super::{Handler, Target, Unary, UnaryEnded, failure, idempotency, wait_for_body};
 use crate::{
     app::App,
     grpc::http_status_of,
@@ -63,7 +63,8 @@ pub(super) async fn answer(
         return Err(ApiError::new(codes::INVALID_REQUEST, detail));
     }
     let http = &app.config.http;
-    let text = read_body(body, BYTES_MAX.min(http.body_bytes_max), http.body_timeout).await?;
+    let coming = read_body(body, BYTES_MAX.min(http.body_bytes_max), http.body_timeout);
+    let (text, caller) = wait_for_body(app, &target, &parts.headers, caller, coming).await?;
     let deadline = Instant::now() + target.timeout;
     let message = timeout_at(deadline, parse(json, text)).await.map_err(|_elapsed| busy())??;
     if message.len() > target.body_bytes_max {

@@ -2,14 +2,17 @@
 //!
 //! It is the guard of the HTTP API, in gRPC's words: a credential that is not believed is refused everywhere, and a
 //! change that a known caller is refused gets its entry in the audit trail.
+//!
+//! A message may come much later than the head that a caller was let in by, or not at all. Who calls is asked again
+//! when it is there, by [`SecondLook`], and it is not waited for without end.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{Router, body::Body, response::Response};
 use backplane_auth::Principal;
 use http::Request;
 use hyper::body::Incoming;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 use tonic::Status;
 use tower::ServiceExt as _;
 
@@ -25,8 +28,12 @@ use crate::{
         trail::{Attempt, Caller, Origin},
     },
     listen::address_of,
-    middleware::{access_log::LoggedCaller, guard::note_refusal, request_id::RequestId},
-    problem::{ApiError, ApiResult},
+    middleware::{
+        access_log::LoggedCaller,
+        guard::{SecondLook, note_refusal},
+        request_id::RequestId,
+    },
+    problem::{ApiError, ApiResult, codes},
 };
 
 /// Answers a call with one of the services. Whatever fails is a status, and is logged here.
@@ -44,6 +51,10 @@ pub(super) async fn answer(app: &Arc<App>, services: &Router, request: Request<I
     response
 }
 
+/// Until when a change is waited for. It goes on by itself, so its service has to know.
+#[derive(Clone, Copy)]
+pub(super) struct End(pub(super) Instant);
+
 /// What is known of a call when it is answered.
 #[derive(Default)]
 struct Noted {
@@ -54,7 +65,7 @@ struct Noted {
 async fn admit(
     app: &Arc<App>,
     services: &Router,
-    mut request: Request<Incoming>,
+    request: Request<Incoming>,
     noted: &mut Noted,
 ) -> ApiResult<Response> {
     let method = methods::find(request.uri().path())?;
@@ -63,13 +74,26 @@ async fn admit(
     noted.attempt = caller
         .zip(method.action)
         .map(|(caller, action)| Attempt::named(action, Arc::clone(caller), Origin::of(request.extensions())));
-    challenge::require(&method.who.access(), caller.map(Arc::as_ref))?;
+    let access = method.who.access();
+    challenge::require(&access, caller.map(Arc::as_ref))?;
     // Who watches the server is never held off.
     if let Some(limit) = app.rate_limits.server.as_ref().filter(|_| method.who != Who::Anybody) {
         limit.admit(caller.map(Arc::as_ref), address_of(request.extensions()))?;
     }
+    let mut request = request.map(Body::new);
+    let known = caller.filter(|_| method.who != Who::Anybody);
+    let second_look = known.map(|known| SecondLook::new(app, request.headers(), access, known));
+    let refused = second_look.map(|look| {
+        request.extensions_mut().insert(look.clone());
+        look.take_at_the_end_of(request.body_mut())
+    });
     request.extensions_mut().extend(extensions(noted));
-    call(services, method, request).await
+    let response = call(app, services, method, request).await?;
+    // What the service says of a message without an end is not the reason.
+    match refused.and_then(|mut refused| refused.try_recv().ok()) {
+        Some(refusal) => Err(refusal),
+        None => Ok(response),
+    }
 }
 
 /// Returns what the services are told.
@@ -84,27 +108,50 @@ fn extensions(noted: &Noted) -> http::Extensions {
     extensions
 }
 
-/// Calls a method, until the caller's deadline or the method's own. A change runs to its end all the same.
-async fn call(services: &Router, method: &Method, request: Request<Incoming>) -> ApiResult<Response> {
+/// Calls a method, until the caller's deadline or the method's own. A change runs to its end all the same, and a stream
+/// has to begin soon.
+async fn call(app: &App, services: &Router, method: &Method, mut request: Request<Body>) -> ApiResult<Response> {
     let asked = deadline::timeout_of(request.headers())?;
     let time = [asked, method.time_max].into_iter().flatten().min();
     if time.is_some_and(|time| time.is_zero()) {
         return Err(deadline::passed());
+    }
+    let end = time.and_then(|time| Instant::now().checked_add(time));
+    if let Some(end) = end {
+        request.extensions_mut().insert(End(end));
     }
     let services = services.clone();
     let answer = async move {
         let Ok(response) = services.oneshot(request).await;
         response
     };
-    let Some(end) = time.and_then(|time| Instant::now().checked_add(time)) else { return Ok(answer.await) };
-    let response = match method.action {
-        Some(_) => {
-            let running = tokio::spawn(answer);
-            timeout_at(end, running).await.map_err(|_elapsed| deadline::passed())?.map_err(ApiError::internal)?
-        }
-        None => timeout_at(end, answer).await.map_err(|_elapsed| deadline::passed())?,
+    let response = match (method.action, method.time_max) {
+        (Some(_), _) => wait(end, tokio::spawn(answer)).await?.map_err(ApiError::internal)?,
+        (None, Some(_)) => wait(end, answer).await?,
+        (None, None) => wait(end, begin(app.config.http.body_timeout, answer)).await??,
     };
-    Ok(response.map(|body| Body::new(Until::new(body, end))))
+    Ok(match end {
+        Some(end) => response.map(|body| Body::new(Until::new(body, end))),
+        None => response,
+    })
+}
+
+/// Waits until the time is over, if it ever is.
+async fn wait<T>(end: Option<Instant>, work: impl Future<Output = T>) -> ApiResult<T> {
+    match end {
+        Some(end) => timeout_at(end, work).await.map_err(|_elapsed| deadline::passed()),
+        None => Ok(work.await),
+    }
+}
+
+/// Waits for the head of a stream: it comes when the message that asks for it is there, or at once where there may be
+/// several.
+async fn begin(time_max: Duration, answer: impl Future<Output = Response>) -> ApiResult<Response> {
+    timeout(time_max, answer).await.map_err(|_elapsed| {
+        let detail =
+            format!("the stream did not begin within {} s: send its message, and end it", time_max.as_secs_f64());
+        ApiError::new(codes::REQUEST_TIMEOUT, detail)
+    })
 }
 
 /// Answers with a status: one of this host's own, or one that the protocol's layer found and that gets a code here.

@@ -32,7 +32,7 @@ pub(super) async fn answer(app: &App, target: Arc<Target>, request: Request<Inco
         Ok(caller) => caller,
         Err(error) => return refuse(error.into(), id),
     };
-    let answered = serve(app, &target, caller.as_deref(), request).await;
+    let answered = serve(app, &target, caller.clone(), request).await;
     let mut response = answered.unwrap_or_else(|status| refuse(status, id));
     if let Some(caller) = caller {
         LoggedCaller::note_call(&mut response, caller, app.config.log.access);
@@ -44,18 +44,19 @@ pub(super) async fn answer(app: &App, target: Arc<Target>, request: Request<Inco
 async fn serve(
     app: &App,
     target: &Target,
-    caller: Option<&Principal>,
+    caller: Option<Arc<Principal>>,
     request: Request<Incoming>,
 ) -> Result<Response, Status> {
-    dispatch::admit(target, caller, request.extensions())?;
+    dispatch::admit(target, caller.as_deref(), request.extensions())?;
     let patience = Patience::of(request.headers())?;
     let (parts, body) = request.into_parts();
     let read = read_message(&parts.headers, body, target.body_bytes_max, app.config.http.body_timeout);
     // Boxed: a call does not carry around what reading its message needs.
-    let message = patience.wait(Box::pin(read)).await??;
+    let read = dispatch::wait_for_body(app, target, &parts.headers, caller, Box::pin(read));
+    let (message, caller) = patience.wait(read).await??;
     let own_deadline = Instant::now() + target.timeout;
     let deadline = patience.end.map_or(own_deadline, |end| end.min(own_deadline));
-    let call = Unary { target, parts: &parts, caller, message, deadline };
+    let call = Unary { target, parts: &parts, caller: caller.as_deref(), message, deadline };
     match patience.wait(call.run(app)).await? {
         Ok(message) => Ok(frame::answer(&parts.headers, message).await),
         Err(ended) => Err(told(target, ended, deadline < own_deadline)),

@@ -22,7 +22,7 @@ pub(super) struct Method {
     pub(super) path: &'static str,
     /// Who may call it.
     pub(super) who: Who,
-    /// How long a call may take; as long as the caller likes when absent.
+    /// How long a call may take; when absent as long as the caller likes, once its message is there.
     pub(super) time_max: Option<Duration>,
     /// What the change is called in the audit trail; absent for what changes nothing.
     pub(super) action: Option<&'static str>,

@@ -8,10 +8,14 @@ mod watch;
 use std::sync::Arc;
 
 use axum::extract::Path;
-use tokio::sync::{Mutex, Semaphore};
+use tokio::{
+    sync::{Mutex, Semaphore},
+    time::Instant,
+};
 use tonic::{Request, Response, Status, Streaming};
 
 use super::{
+    guard::End,
     pb::{
         GetPluginRequest, GetPluginResponse, ListPluginsRequest, ListPluginsResponse, ListVersionsRequest,
         ListVersionsResponse, RemovePluginRequest, RemovePluginResponse, RollbackPluginRequest, RollbackPluginResponse,
@@ -23,10 +27,12 @@ use crate::{
     app::{App, AppState},
     endpoint,
     identity::trail::Attempt,
+    middleware::guard::SecondLook,
     problem::{ApiError, ApiResult, codes},
 };
 
-/// Components that are uploaded at the same time, from their first byte to the answer; each may be as long as `folder.file_bytes_max`.
+/// Components that are uploaded at the same time, from their first byte to the answer; each may be as long as
+/// `folder.file_bytes_max`.
 const UPLOADS_MAX: usize = 2;
 
 /// The service.
@@ -49,9 +55,26 @@ impl Plugins {
     }
 }
 
-/// Returns the change that the guard has made of a request.
-fn attempt_of<T>(request: &Request<T>) -> ApiResult<Attempt> {
-    request.extensions().get().cloned().ok_or_else(|| ApiError::internal("a method that no guard stands before"))
+/// A change, as the guard let it in.
+struct Change {
+    attempt: Attempt,
+    /// Taken again where the change had to wait for something.
+    second_look: SecondLook,
+    /// Until when the caller waits.
+    end: Instant,
+}
+
+impl Change {
+    fn of<T>(request: &Request<T>) -> ApiResult<Self> {
+        Self::find(request).ok_or_else(|| ApiError::internal("a method that no guard stands before"))
+    }
+
+    fn find<T>(request: &Request<T>) -> Option<Self> {
+        let extensions = request.extensions();
+        let (attempt, second_look) = (extensions.get::<Attempt>()?.clone(), extensions.get::<SecondLook>()?.clone());
+        let End(end) = *extensions.get::<End>()?;
+        Some(Self { attempt, second_look, end })
+    }
 }
 
 #[tonic::async_trait]
@@ -80,8 +103,8 @@ impl plugins_server::Plugins for Plugins {
         &self,
         request: Request<Streaming<UploadPluginRequest>>,
     ) -> Result<Response<UploadPluginResponse>, Status> {
-        let attempt = attempt_of(&request)?;
-        let view = self.receive_and_place(&attempt, request.into_inner()).await?;
+        let change = Change::of(&request)?;
+        let view = self.receive_and_place(&change, request.into_inner()).await?;
         Ok(Response::new(UploadPluginResponse { plugin: Some(view.into()) }))
     }
 
@@ -89,7 +112,7 @@ impl plugins_server::Plugins for Plugins {
         &self,
         request: Request<RollbackPluginRequest>,
     ) -> Result<Response<RollbackPluginResponse>, Status> {
-        let attempt = attempt_of(&request)?;
+        let Change { attempt, .. } = Change::of(&request)?;
         let RollbackPluginRequest { name, hash } = request.into_inner();
         let hash = match hash.as_str() {
             "" => None,
@@ -102,8 +125,8 @@ impl plugins_server::Plugins for Plugins {
     }
 
     async fn remove(&self, request: Request<RemovePluginRequest>) -> Result<Response<RemovePluginResponse>, Status> {
-        let attempt = attempt_of(&request)?;
-        let file = self.remove_file_of(&attempt, &request.into_inner().name).await?;
+        let change = Change::of(&request)?;
+        let file = self.remove_file_of(&change, &request.into_inner().name).await?;
         Ok(Response::new(RemovePluginResponse { file: file.to_string() }))
     }
 

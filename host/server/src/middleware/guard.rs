@@ -3,6 +3,10 @@
 //! A guard stands where routes are listed, behind the lookup of path and method: what is not there is not there for
 //! anybody. A credential that is not believed is refused in every group. A change that a known caller is refused, here
 //! or further in, gets its entry in the audit trail.
+//!
+//! A body may come much later than the head that a caller was let in by: [`SecondLook`].
+
+mod second_look;
 
 use std::sync::{Arc, LazyLock};
 
@@ -13,6 +17,7 @@ use axum::{
 };
 use backplane_auth::{Access, Names, Principal};
 
+pub(crate) use self::second_look::SecondLook;
 use crate::{
     app::{App, AppState},
     identity::{
@@ -45,7 +50,7 @@ pub async fn administrators(State(app): State<AppState>, request: Request, next:
     guard(&app.0, &ADMINISTRATORS, request, next).await.unwrap_or_else(ApiError::into_response)
 }
 
-async fn guard(app: &App, access: &Access, request: Request, next: Next) -> ApiResult<Response> {
+async fn guard(app: &Arc<App>, access: &Access, request: Request, next: Next) -> ApiResult<Response> {
     let caller = app.identity.authenticate(request.headers(), app.clock.unix_ms()).await?;
     let answered = answer(app, access, caller.clone(), request, next).await;
     let Some(caller) = caller else { return answered };
@@ -56,7 +61,7 @@ async fn guard(app: &App, access: &Access, request: Request, next: Next) -> ApiR
 
 /// Answers a caller, if it may call, and not too often.
 async fn answer(
-    app: &App,
+    app: &Arc<App>,
     access: &Access,
     caller: Option<Arc<Principal>>,
     mut request: Request,
@@ -73,6 +78,8 @@ async fn answer(
     if let Some(limit) = app.rate_limits.server.as_ref().filter(|_| request.uri().path().starts_with("/api/")) {
         limit.admit(caller.as_deref(), address_of(request.extensions()))?;
     }
+    let second_look = known.map(|known| SecondLook::new(app, request.headers(), access.clone(), known));
+    let refused = second_look.map(|look| look.take_at_the_end_of(request.body_mut()));
     if let Some(caller) = caller {
         request.extensions_mut().insert(Caller(caller));
     }
@@ -80,6 +87,11 @@ async fn answer(
         request.extensions_mut().insert(attempt);
     }
     let response = next.run(request).await;
+    // What the handler says of a body without an end is not the reason.
+    if let Some(refusal) = refused.and_then(|mut refused| refused.try_recv().ok()) {
+        note_refusal(app, attempt.as_ref(), &refusal).await;
+        return Err(refusal);
+    }
     if let Some(refusal) = response.extensions().get::<Arc<ApiError>>() {
         note_refusal(app, attempt.as_ref(), refusal).await;
     }

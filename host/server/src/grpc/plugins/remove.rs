@@ -4,10 +4,10 @@ use std::io::ErrorKind;
 
 use tokio::task::spawn_blocking;
 
-use super::{Plugins, upload::folder_unavailable};
+use super::{Change, Plugins, upload::folder_unavailable};
 use crate::{
     folder::FileName,
-    identity::trail::{self, Attempt},
+    identity::trail,
     live::Snapshot,
     problem::{ApiError, ApiResult, codes},
 };
@@ -16,10 +16,12 @@ impl Plugins {
     /// Deletes the file that brings a plugin, and answers when it brings none any more.
     ///
     /// # Errors
-    /// `unknown_plugin`, `folder_unavailable` or `superseded`.
-    pub(super) async fn remove_file_of(&self, attempt: &Attempt, name: &str) -> ApiResult<FileName> {
-        attempt.aim_at(name);
+    /// `unknown_plugin`, `folder_unavailable` or `superseded`; and as at first when who calls may not any more.
+    pub(super) async fn remove_file_of(&self, change: &Change, name: &str) -> ApiResult<FileName> {
+        change.attempt.aim_at(name);
         let _folder = self.folder.lock().await;
+        // It may have taken minutes until nobody else changed the folder.
+        change.second_look.require_still().await?;
         let file = file_of(&self.app.live.snapshot(), name)
             .ok_or_else(|| ApiError::new(codes::UNKNOWN_PLUGIN, "no file in the plugin folder brings this plugin"))?;
         let path = self.app.config.plugins.join(file.as_str());
@@ -34,13 +36,13 @@ impl Plugins {
         if !self.app.live.gone(&file).await {
             return Err(ApiError::new(codes::SUPERSEDED, "the file came back, or the server is stopping"));
         }
-        trail::note(&self.app, attempt, format!("file: {file}")).await;
+        trail::note(&self.app, &change.attempt, format!("file: {file}")).await;
         Ok(file)
     }
 }
 
-/// Returns the file that brings a plugin, or that was refused under its name. One whose name breaks the rule is shown as
-/// it can be printed, and is left to the operator.
+/// Returns the file that brings a plugin, or that was refused under its name. One whose name breaks the rule is shown
+/// as it can be printed, and is left to the operator.
 fn file_of(snapshot: &Snapshot, name: &str) -> Option<FileName> {
     let live = snapshot.plugins.iter().find(|(plugin, _)| plugin.as_str() == name).map(|(_, plugin)| &plugin.file);
     let failed = || snapshot.failed.iter().find(|(_, failed)| failed.name == name).map(|(file, _)| file);

@@ -7,14 +7,20 @@ use std::{io::Write as _, path::Path, time::Duration};
 
 use backplane_runtime::{ContentHash, describe};
 use bytes::BytesMut;
-use tokio::{task::spawn_blocking, time::timeout};
+use tokio::{
+    task::spawn_blocking,
+    time::{Instant, timeout_at},
+};
 use tonic::Streaming;
 
-use super::Plugins;
+use super::{Change, Plugins};
 use crate::{
     folder::FileName,
-    grpc::pb::{UploadHeader, UploadPluginRequest, upload_plugin_request::Part},
-    identity::trail::{self, Attempt},
+    grpc::{
+        deadline,
+        pb::{UploadHeader, UploadPluginRequest, upload_plugin_request::Part},
+    },
+    identity::trail,
     live::{Decision, PluginView, Snapshot},
     problem::{ApiError, ApiResult, codes},
 };
@@ -28,19 +34,24 @@ impl Plugins {
     /// Receives a component, and answers when it is live.
     ///
     /// # Errors
-    /// `uploads_busy`, `payload_too_large`, `request_timeout`, `invalid_request`, `folder_unavailable`, `superseded`, and
-    /// `invalid_plugin` with the reason why it is not live; what was live before is then.
+    /// `uploads_busy`, `payload_too_large`, `request_timeout`, `deadline_exceeded`, `invalid_request`,
+    /// `folder_unavailable`, `superseded`, and `invalid_plugin` with the reason why it is not live; what was live
+    /// before is then. As at first when who calls may not any more.
     pub(super) async fn receive_and_place(
         &self,
-        attempt: &Attempt,
+        change: &Change,
         parts: Streaming<UploadPluginRequest>,
     ) -> ApiResult<PluginView> {
         // Held to the end: what waits for the folder is in memory, too.
         let _place = self.uploads.try_acquire().map_err(|_none| uploads_busy())?;
-        let (header, bytes) = self.receive(parts).await?;
+        // The guard only stops waiting then: what it has begun goes on by itself.
+        let received = timeout_at(change.end, self.receive(parts)).await.map_err(|_elapsed| deadline::passed())?;
+        let (header, bytes) = received?;
         let _folder = self.folder.lock().await;
+        // It may have taken minutes until nobody else changed the folder.
+        change.second_look.require_still().await?;
         let file = target(&self.app.live.snapshot(), &header, &bytes)?;
-        attempt.aim_at(file.as_str());
+        change.attempt.aim_at(file.as_str());
         let hash = ContentHash::of(&bytes);
         let path = self.app.config.plugins.join(file.as_str());
         let written = spawn_blocking(move || write(&path, &bytes)).await.map_err(ApiError::internal)?;
@@ -53,7 +64,7 @@ impl Plugins {
                 return Err(ApiError::new(codes::SUPERSEDED, detail));
             }
         };
-        trail::note(&self.app, attempt, format!("hash: {hash}")).await;
+        trail::note(&self.app, &change.attempt, format!("hash: {hash}")).await;
         Ok(view)
     }
 
@@ -62,15 +73,20 @@ impl Plugins {
         let bytes_max = usize::try_from(self.app.config.folder.file_bytes_max).unwrap_or(usize::MAX);
         let mut header = None;
         let mut bytes = BytesMut::with_capacity(RESERVED_BYTES.min(bytes_max));
+        let pause_max = self.app.config.http.body_timeout;
+        let mut pause_end = Instant::now() + pause_max;
         loop {
-            let next = timeout(self.app.config.http.body_timeout, parts.message()).await.map_err(|_elapsed| {
-                ApiError::new(codes::REQUEST_TIMEOUT, "the next part of the component did not arrive in time")
-            })?;
+            let next = timeout_at(pause_end, parts.message()).await.map_err(|_elapsed| paused())?;
             let next = next.map_err(|status| {
                 ApiError::new(codes::INVALID_REQUEST, "the component could not be read to its end").with_source(status)
             })?;
             match (next.map(|next| next.part), &header) {
                 (Some(Some(Part::Header(first))), None) => header = Some(first),
+                // It brings the end no nearer. The time is looked at here, too: a part that is there is not waited for.
+                (Some(Some(Part::Chunk(chunk))), Some(_)) if chunk.is_empty() => match Instant::now() < pause_end {
+                    true => continue,
+                    false => return Err(paused()),
+                },
                 (Some(Some(Part::Chunk(chunk))), Some(_)) => {
                     if bytes.len() + chunk.len() > bytes_max {
                         return Err(ApiError::payload_too_large(bytes_max));
@@ -83,6 +99,7 @@ impl Plugins {
                 }
                 (None, Some(_)) => break,
             }
+            pause_end = Instant::now() + pause_max;
         }
         Ok((header.unwrap_or_default(), bytes))
     }
@@ -115,6 +132,10 @@ fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     file.as_file().sync_all()?;
     file.persist(path).map_err(|error| error.error)?;
     Ok(())
+}
+
+fn paused() -> ApiError {
+    ApiError::new(codes::REQUEST_TIMEOUT, "the next bytes of the component did not arrive in time")
 }
 
 fn uploads_busy() -> ApiError {
