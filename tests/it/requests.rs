@@ -151,6 +151,8 @@ fn http_2_with_prior_knowledge_is_answered_on_the_same_port() {
     let response = client.get(url("/hello/Ada")).send().expect("an answer");
     assert_eq!(response.version(), reqwest::Version::HTTP_2);
     Answer::receive(response).expect("a body").check_text(r#"{"hello":"Ada"}"#);
+    let head = client.head(url("/hello/Ada")).send().and_then(Answer::receive).expect("an answer without a body");
+    assert_eq!((head.status, head.header("content-length")), (200, Some("15")));
     let sent = client.post(url("/echo/all/x")).body(vec![0; 300_000]).send().and_then(Answer::receive);
     assert_eq!(sent.expect("an answer").json()["body_bytes"], 300_000);
     let missing = client.get(url("/nobody")).send().and_then(Answer::receive).expect("an answer");

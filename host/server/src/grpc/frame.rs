@@ -15,7 +15,7 @@ use std::{
 use axum::{body::Body, response::Response};
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, header::CONTENT_TYPE};
-use http_body::Frame;
+use http_body::{Frame, SizeHint};
 
 use crate::{
     middleware::read_body::read_body,
@@ -145,6 +145,15 @@ impl http_body::Body for Answer {
 
     fn is_end_stream(&self) -> bool {
         matches!(self, Self::Ended)
+    }
+
+    /// How much of it is in memory. Not how long it is: an answer over gRPC has no `content-length`.
+    fn size_hint(&self) -> SizeHint {
+        let mut hint = SizeHint::default();
+        if let Self::Message(message) = self {
+            hint.set_lower(message.len() as u64);
+        }
+        hint
     }
 }
 

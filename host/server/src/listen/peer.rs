@@ -6,7 +6,7 @@ use std::{
 };
 
 use axum::extract::ConnectInfo;
-use http::{Extensions, Request, Response};
+use http::{Extensions, Method, Request, Response, Version};
 use hyper::body::Body;
 use tower::{Service, util::Oneshot};
 
@@ -51,6 +51,8 @@ where
     fn call(&self, mut request: Request<B>) -> Self::Future {
         request.extensions_mut().insert(self.peer);
         self.unsent.mark(request.extensions_mut());
-        Counting::new(Oneshot::new(self.service.clone(), request), &self.unsent)
+        // Over HTTP/1.1 hyper sees to that.
+        let is_without_body = request.method() == Method::HEAD && request.version() == Version::HTTP_2;
+        Counting::new(Oneshot::new(self.service.clone(), request), &self.unsent, is_without_body)
     }
 }

@@ -7,6 +7,7 @@
 //! answered all the same.
 //!
 //! What has no length from the start is not counted: streams are made as they are taken, and bounded where they are made.
+//! That they are taken shows all the same that their connection is alive.
 
 use std::{
     pin::Pin,
@@ -19,7 +20,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Extensions, Response};
+use http::{Extensions, Response, header::CONTENT_LENGTH};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tokio::time::sleep;
@@ -124,7 +125,8 @@ impl Drop for Charge {
 /// A piece of an answer, in whatever buffer it lies.
 struct Piece {
     bytes: Bytes,
-    charge: Arc<Charge>,
+    unsent: Arc<Unsent>,
+    _charge: Option<Arc<Charge>>,
 }
 
 impl AsRef<[u8]> for Piece {
@@ -135,14 +137,16 @@ impl AsRef<[u8]> for Piece {
 
 impl Drop for Piece {
     fn drop(&mut self) {
-        self.charge.unsent.gone.fetch_add(1, Ordering::Relaxed);
+        self.unsent.gone.fetch_add(1, Ordering::Relaxed);
     }
 }
 
 /// The body of an answer, counted where it is worth that.
 #[derive(Debug)]
 pub(super) struct Counted<B> {
-    body: B,
+    /// `None` where nothing of it is to be sent.
+    body: Option<B>,
+    unsent: Arc<Unsent>,
     /// What the body has given and nobody has taken.
     rest: Bytes,
     charge: Option<Arc<Charge>>,
@@ -150,12 +154,16 @@ pub(super) struct Counted<B> {
 
 impl<B: Body> Counted<B> {
     fn new(body: B, unsent: &Arc<Unsent>) -> Self {
-        let bytes = body.size_hint().exact().filter(|bytes| *bytes >= BYTES_MIN);
+        let bytes = Some(body.size_hint().lower()).filter(|bytes| *bytes >= BYTES_MIN);
         let charge = bytes.and_then(|bytes| usize::try_from(bytes).ok()).map(|bytes| {
             unsent.add(bytes);
             Arc::new(Charge { unsent: Arc::clone(unsent), bytes })
         });
-        Self { body, rest: Bytes::new(), charge }
+        Self { body: Some(body), unsent: Arc::clone(unsent), rest: Bytes::new(), charge }
+    }
+
+    fn empty(unsent: &Arc<Unsent>) -> Self {
+        Self { body: None, unsent: Arc::clone(unsent), rest: Bytes::new(), charge: None }
     }
 }
 
@@ -165,25 +173,30 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Counted<B> {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let this = &mut *self;
-        let Some(charge) = &this.charge else { return Pin::new(&mut this.body).poll_frame(cx) };
+        let Some(body) = &mut this.body else { return Poll::Ready(None) };
+        // While nothing waits on the connection, nobody asks what else is taken.
+        if this.charge.is_none() && this.rest.is_empty() && this.unsent.bytes.load(Ordering::Relaxed) == 0 {
+            return Pin::new(body).poll_frame(cx);
+        }
         if this.rest.is_empty() {
-            match ready!(Pin::new(&mut this.body).poll_frame(cx)).transpose()?.map(Frame::into_data) {
+            match ready!(Pin::new(body).poll_frame(cx)).transpose()?.map(Frame::into_data) {
                 Some(Ok(data)) => this.rest = data,
                 Some(Err(frame)) => return Poll::Ready(Some(Ok(frame))),
                 None => return Poll::Ready(None),
             }
         }
         let bytes = this.rest.split_to(this.rest.len().min(PIECE_BYTES));
-        let piece = Piece { bytes, charge: Arc::clone(charge) };
+        let piece = Piece { bytes, unsent: Arc::clone(&this.unsent), _charge: this.charge.clone() };
         Poll::Ready(Some(Ok(Frame::data(Bytes::from_owner(piece)))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.rest.is_empty() && self.body.is_end_stream()
+        self.rest.is_empty() && self.body.as_ref().is_none_or(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        let (mut hint, rest) = (self.body.size_hint(), self.rest.len() as u64);
+        let hint = self.body.as_ref().map(Body::size_hint);
+        let (mut hint, rest) = (hint.unwrap_or_else(|| SizeHint::with_exact(0)), self.rest.len() as u64);
         if rest > 0 {
             // In this order: a lower bound may not be above the upper one.
             hint.upper().map(|upper| upper.saturating_add(rest)).into_iter().for_each(|upper| hint.set_upper(upper));
@@ -199,12 +212,14 @@ pin_project! {
         #[pin]
         answer: F,
         unsent: Arc<Unsent>,
+        is_without_body: bool,
     }
 }
 
 impl<F> Counting<F> {
-    pub(super) fn new(answer: F, unsent: &Arc<Unsent>) -> Self {
-        Self { answer, unsent: Arc::clone(unsent) }
+    /// `is_without_body` says that only the head of the answer is to be sent (RFC 9110, section 9.3.2).
+    pub(super) fn new(answer: F, unsent: &Arc<Unsent>, is_without_body: bool) -> Self {
+        Self { answer, unsent: Arc::clone(unsent), is_without_body }
     }
 }
 
@@ -217,8 +232,14 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let answer = ready!(this.answer.poll(cx))?;
-        Poll::Ready(Ok(answer.map(|body| Counted::new(body, this.unsent))))
+        let mut answer = ready!(this.answer.poll(cx))?;
+        if !*this.is_without_body {
+            return Poll::Ready(Ok(answer.map(|body| Counted::new(body, this.unsent))));
+        }
+        if let Some(length) = answer.body().size_hint().exact() {
+            answer.headers_mut().entry(CONTENT_LENGTH).or_insert_with(|| length.into());
+        }
+        Poll::Ready(Ok(answer.map(|_| Counted::empty(this.unsent))))
     }
 }
 

@@ -146,6 +146,13 @@ impl Supervisor {
     fn next_ticket(&mut self, file: &FileName, hash: Option<ContentHash>) -> u64 {
         self.last_ticket += 1;
         let ticket = self.last_ticket;
+        // The host is not ready without what the file holds by now, either.
+        let before = self.files.get(file).map(|known| known.ticket);
+        if let (Some(starting), Some(before)) = (&mut self.starting, before)
+            && starting.remove(&before)
+        {
+            starting.insert(ticket);
+        }
         let known = self.files.entry(file.clone()).or_insert(File {
             ticket,
             hash,

@@ -80,6 +80,23 @@ async fn what_has_no_length_is_passed_on() {
     assert_eq!(frame.into_data().map(|data| data.len()).ok(), Some(50_000));
 }
 
+#[tokio::test]
+async fn what_is_not_counted_shows_that_a_client_takes_something_while_an_answer_waits() {
+    let [one, _] = two_addresses();
+    let read = || async {
+        let mut short = full(10, &one);
+        while !short.is_end_stream() {
+            drop(short.frame().await);
+        }
+        one.gone.load(Ordering::Relaxed)
+    };
+    assert_eq!(read().await, 0);
+    let waiting = full(10_000, &one);
+    assert_eq!(read().await, 1);
+    drop(waiting);
+    assert_eq!(read().await, 1);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_connection_is_given_up_when_nothing_of_its_answers_is_taken() {
     let [one, _] = two_addresses();
