@@ -59,5 +59,5 @@ use crate::{Plugin, Result};
 /// # Errors
 /// The problem that the function ended with.
 pub fn init<P: Plugin>() -> Result<()> {
-    keyspace::run_without(P::init)
+    double::with_plugin(&manifest::Manifest::of::<P>(), || keyspace::run_without(P::init))
 }

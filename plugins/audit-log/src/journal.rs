@@ -18,8 +18,9 @@ const PAGE_ENTRIES_DEFAULT: usize = 20;
 const PAGE_ENTRIES_MAX: usize = 100;
 /// Most entries that one search looks at.
 const LOOKED_AT_MAX: usize = 2_000;
-/// Longest source in a key of the bucket, in bytes. The time, an id of a host and this are well below what a key may have.
-const SOURCE_BYTES_MAX: usize = 200;
+/// Longest source in a key of the bucket, in bytes, which is the longest of an event. With the time and an id that is
+/// below the 512 bytes that a key may have.
+const SOURCE_BYTES_MAX: usize = 256;
 /// Longest id in a key of the bucket, in bytes.
 const ID_BYTES_MAX: usize = 200;
 
@@ -85,8 +86,9 @@ fn matches(pattern: &str, topic: &str) -> bool {
 /// Returns the key of an entry: by its time, and then by what names the event for good.
 fn place(entry: &Entry) -> String {
     let (id, source) = (shorten(&entry.id, ID_BYTES_MAX), shorten(&entry.source, SOURCE_BYTES_MAX));
-    // A key has no U+0000, and an id of a client is any text.
-    format!("{:014}/{id}/{source}", entry.time_ms).replace('\0', " ")
+    // Both may have a `/`: without the length, `a` of `b/c` and `a/b` of `c` would lie in one place. A key has no
+    // U+0000, and an id of a client is any text.
+    format!("{:014}/{:03}/{id}/{source}", entry.time_ms, id.len()).replace('\0', " ")
 }
 
 fn shorten(text: &str, bytes_max: usize) -> &str {
@@ -96,7 +98,27 @@ fn shorten(text: &str, bytes_max: usize) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::shorten;
+    use serde_json::json;
+
+    use super::{place, shorten};
+    use crate::entry::Entry;
+
+    fn place_of(id: &str, source: &str) -> String {
+        let entry = json!({
+            "time_ms": 1, "id": id, "topic": "a", "key": null, "source": source,
+            "content_type": "text/plain", "bytes": 0, "payload": "",
+        });
+        place(&serde_json::from_value::<Entry>(entry).expect("an entry is read as it is written"))
+    }
+
+    #[test]
+    fn keeps_every_event_in_a_place_of_its_own() {
+        assert_eq!(place_of("a", "/b"), "00000000000001/001/a//b");
+        assert_ne!(place_of("a", "b/c"), place_of("a/b", "c"));
+        let longest = |end: &str| format!("{}{end}", "s".repeat(255));
+        assert_ne!(place_of("a", &longest("1")), place_of("a", &longest("2")));
+        assert!(place_of(&"i".repeat(300), &longest("1")).len() <= 512);
+    }
 
     #[test]
     fn cuts_between_characters() {

@@ -11,7 +11,7 @@ const BALANCES: kv::Bucket = kv::bucket("balances");
 
 const ID_CHARS_MAX: usize = 64;
 
-/// The name of an account: 1 to 64 ASCII letters, digits, `.`, `_` and `-`.
+/// The name of an account: 1 to 64 ASCII letters, digits, `.`, `_` and `-`, and neither `.` nor `..`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(try_from = "String")]
 pub(crate) struct AccountId(String);
@@ -37,10 +37,12 @@ impl TryFrom<String> for AccountId {
 
     fn try_from(id: String) -> Result<Self, Self::Error> {
         let fits = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-        if (1..=ID_CHARS_MAX).contains(&id.len()) && id.chars().all(fits) {
+        // In a path these two are steps (RFC 3986 §5.2.4): such an account could never be shown.
+        let is_step = matches!(id.as_str(), "." | "..");
+        if (1..=ID_CHARS_MAX).contains(&id.len()) && id.chars().all(fits) && !is_step {
             return Ok(Self(id));
         }
-        Err("an account's id has 1 to 64 letters, digits, `.`, `_` and `-`")
+        Err("an account's id has 1 to 64 letters, digits, `.`, `_` and `-`, and is neither `.` nor `..`")
     }
 }
 

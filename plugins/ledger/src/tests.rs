@@ -57,7 +57,9 @@ fn opens_an_account_once() {
         "invalid_balance",
     );
     check_problem(&send(testing::post("/accounts").json(&json!({ "id": "b/b" }))), 422, "invalid_body");
-    check_problem(&send(testing::post("/accounts").json(&json!({ "id": "" }))), 422, "invalid_body");
+    for id in ["", ".", ".."] {
+        check_problem(&send(testing::post("/accounts").json(&json!({ "id": id }))), 422, "invalid_body");
+    }
     let empty = send(testing::post("/accounts").json(&json!({ "id": "bob" })));
     assert_eq!(empty.json::<Value>(), json!({ "id": "bob", "balance": 0 }));
     check_problem(&send(testing::get("/accounts/nobody")), 404, "unknown_account");

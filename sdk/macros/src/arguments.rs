@@ -26,8 +26,10 @@ pub(crate) enum Argument {
 const BODIES: [&str; 3] = ["Json", "Text", "Bytes"];
 
 /// Types that are one value of a path, and never several.
-const SINGLE_VALUES: [&str; 15] =
-    ["String", "bool", "char", "u8", "u16", "u32", "u64", "usize", "i8", "i16", "i32", "i64", "isize", "f32", "f64"];
+const SINGLE_VALUES: [&str; 17] = [
+    "String", "bool", "char", "u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32", "i64", "i128", "isize",
+    "f32", "f64",
+];
 
 /// Checks a handler and returns its arguments, taking `#[header]` off them.
 pub(crate) fn parse(function: &mut ItemFn, method: Method, path: &RoutePath) -> Result<Vec<Argument>> {

@@ -2,10 +2,10 @@
 //!
 //! Everything generated carries the author's span where a mistake would show, and none of it runs before a request.
 
-use proc_macro2::TokenStream;
-use quote::{quote, quote_spanned};
+use proc_macro2::{Span, TokenStream, TokenTree};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{Ident, ItemMod, LitByteStr, ReturnType, Type};
+use syn::{AttrStyle, Attribute, Ident, ItemMod, LitByteStr, ReturnType};
 
 use crate::arguments::Argument;
 use crate::plugin::Declared;
@@ -16,6 +16,9 @@ use crate::trigger::Trigger;
 
 pub(crate) fn expand(module: &ItemMod, manifest: &str, declared: &Declared) -> TokenStream {
     let ItemMod { attrs, vis, mod_token, ident, content, .. } = module;
+    let (outer, inner): (Vec<&Attribute>, Vec<_>) =
+        attrs.iter().partition(|attribute| matches!(attribute.style, AttrStyle::Outer));
+    let request = local("request");
     let items = content.iter().flat_map(|(_, items)| items);
     let arms = (0u32..).zip(&declared.routes).map(|(index, route)| arm(index, route));
     let init = declared.init.as_ref().map(init);
@@ -28,8 +31,9 @@ pub(crate) fn expand(module: &ItemMod, manifest: &str, declared: &Declared) -> T
     let section = section(manifest);
     let descriptors = descriptors(declared);
     quote! {
-        #(#attrs)*
+        #(#outer)*
         #vis #mod_token #ident {
+            #(#inner)*
             #(#items)*
 
             /// The plugin that this module is, for the host and for `backplane_sdk::testing`.
@@ -40,9 +44,9 @@ pub(crate) fn expand(module: &ItemMod, manifest: &str, declared: &Declared) -> T
                 const MANIFEST: &'static str = #manifest;
 
                 fn handle(
-                    request: ::backplane_sdk::Request,
+                    #request: ::backplane_sdk::Request,
                 ) -> ::backplane_sdk::Result<::backplane_sdk::Response> {
-                    match request.route {
+                    match #request.route {
                         #(#arms)*
                         other => ::core::result::Result::Err(::backplane_sdk::export::unknown_route(other)),
                     }
@@ -81,40 +85,56 @@ pub(crate) fn expand(module: &ItemMod, manifest: &str, declared: &Declared) -> T
     }
 }
 
+/// Names a local of the dispatch so that no handler means it: one of the same name is still what is called.
+fn local(name: &str) -> Ident {
+    Ident::new(name, Span::mixed_site())
+}
+
 fn arm(index: u32, route: &Route) -> TokenStream {
+    let (request, call) = (local("request"), local("call"));
     let function = &route.function;
     let names = &route.path.params;
     let arguments = route.arguments.iter().map(argument);
     let respond = match &route.output {
-        ReturnType::Type(_, ty) if !matches!(**ty, Type::ImplTrait(_)) => {
+        ReturnType::Type(_, ty) if !is_opaque(ty.to_token_stream()) => {
             quote_spanned!(ty.span()=> <#ty as ::backplane_sdk::IntoResponse>::into_response)
         }
         _ => quote!(::backplane_sdk::IntoResponse::into_response),
     };
     // A call without arguments needs no `mut`.
-    let call = if route.arguments.is_empty() {
+    let start = if route.arguments.is_empty() {
         quote!()
     } else {
         quote! {
             #[allow(unused_mut)]
-            let mut call = ::backplane_sdk::Call::new(request, &[#(#names),*]);
+            let mut #call = ::backplane_sdk::Call::new(#request, &[#(#names),*]);
         }
     };
     quote_spanned! {function.span()=>
         #index => {
-            #call
+            #start
             #respond(#function(#(#arguments),*))
         }
     }
 }
 
+/// Returns whether there is an `impl Trait` in a type: such a type has no name outside of its function.
+fn is_opaque(ty: TokenStream) -> bool {
+    ty.into_iter().any(|token| match token {
+        TokenTree::Ident(ident) => ident == "impl",
+        TokenTree::Group(group) => is_opaque(group.stream()),
+        TokenTree::Punct(_) | TokenTree::Literal(_) => false,
+    })
+}
+
 fn argument(argument: &Argument) -> TokenStream {
+    let call = local("call");
     match argument {
         Argument::Extracted(ty) => {
-            quote_spanned! {ty.span()=> <#ty as ::backplane_sdk::Extract>::extract(&mut call)? }
+            quote_spanned! {ty.span()=> <#ty as ::backplane_sdk::Extract>::extract(&mut #call)? }
         }
         Argument::Header { name, ty } => {
-            quote_spanned! {ty.span()=> ::backplane_sdk::export::header::<#ty>(&call, #name)? }
+            quote_spanned! {ty.span()=> ::backplane_sdk::export::header::<#ty>(&#call, #name)? }
         }
     }
 }
@@ -130,14 +150,15 @@ fn exports(declared: &Declared) -> TokenStream {
 }
 
 fn handle_event(declared: &Declared) -> Option<TokenStream> {
+    let call = local("call");
     let arms = (0u32..)
         .zip(&declared.subscriptions)
         .map(|(index, subscription)| trigger_arm(index, &subscription.trigger, &quote!(::backplane_sdk::Delivery)));
     (!declared.subscriptions.is_empty()).then(|| {
         quote! {
             #[allow(unused_mut)]
-            fn handle_event(mut call: ::backplane_sdk::Delivery) -> ::backplane_sdk::Result<()> {
-                match call.subscription {
+            fn handle_event(mut #call: ::backplane_sdk::Delivery) -> ::backplane_sdk::Result<()> {
+                match #call.subscription {
                     #(#arms)*
                     other => ::core::result::Result::Err(::backplane_sdk::export::unknown_subscription(other)),
                 }
@@ -147,14 +168,15 @@ fn handle_event(declared: &Declared) -> Option<TokenStream> {
 }
 
 fn handle_schedule(declared: &Declared) -> Option<TokenStream> {
+    let call = local("call");
     let arms = (0u32..)
         .zip(&declared.schedules)
         .map(|(index, schedule)| trigger_arm(index, &schedule.trigger, &quote!(::backplane_sdk::Run)));
     (!declared.schedules.is_empty()).then(|| {
         quote! {
             #[allow(unused_mut)]
-            fn handle_schedule(mut call: ::backplane_sdk::Run) -> ::backplane_sdk::Result<()> {
-                match call.schedule {
+            fn handle_schedule(mut #call: ::backplane_sdk::Run) -> ::backplane_sdk::Result<()> {
+                match #call.schedule {
                     #(#arms)*
                     other => ::core::result::Result::Err(::backplane_sdk::export::unknown_schedule(other)),
                 }
@@ -216,11 +238,12 @@ fn descriptors(declared: &Declared) -> Option<TokenStream> {
     })
 }
 
-fn trigger_arm(index: u32, trigger: &Trigger, call: &TokenStream) -> TokenStream {
+fn trigger_arm(index: u32, trigger: &Trigger, kind: &TokenStream) -> TokenStream {
+    let call = local("call");
     let function = &trigger.function;
     let arguments = trigger.arguments.iter().map(|ty| {
         quote_spanned! {ty.span()=>
-            <#ty as ::backplane_sdk::trigger::FromTrigger<#call>>::from_trigger(&mut call)?
+            <#ty as ::backplane_sdk::trigger::FromTrigger<#kind>>::from_trigger(&mut #call)?
         }
     });
     quote_spanned! {function.span()=>
@@ -257,7 +280,7 @@ fn settings(settings: &Settings) -> TokenStream {
 
 /// Writes the static whose bytes the linker puts into the component's custom section.
 fn section(manifest: &str) -> TokenStream {
-    let bytes = LitByteStr::new(manifest.as_bytes(), proc_macro2::Span::call_site());
+    let bytes = LitByteStr::new(manifest.as_bytes(), Span::call_site());
     let length = manifest.len();
     quote! {
         #[unsafe(link_section = "backplane:manifest")]

@@ -94,6 +94,7 @@ impl<'de> Deserializer<'de> for Params {
         deserialize_any deserialize_bool deserialize_char deserialize_str deserialize_string
         deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64
         deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64
+        deserialize_i128 deserialize_u128
         deserialize_f32 deserialize_f64
     }
 
@@ -140,5 +141,5 @@ impl<'de> Deserializer<'de> for Params {
         self.deserialize_map(visitor)
     }
 
-    forward_to_deserialize_any! { i128 u128 bytes byte_buf option unit unit_struct identifier ignored_any }
+    forward_to_deserialize_any! { bytes byte_buf option unit unit_struct identifier ignored_any }
 }

@@ -91,7 +91,7 @@ impl TestCall {
             method.metadata.iter().flat_map(|key| given.iter().filter(move |(name, _)| name == key).cloned()).collect();
         let call = GrpcCall { method: index, metadata, message: self.message };
         let handler = || {
-            double::with_plugin(&manifest.name, || {
+            double::with_plugin(&manifest, || {
                 keyspace::run_without(P::init)?;
                 P::handle_grpc(call.clone())
             })

@@ -119,7 +119,5 @@ fn handle<P: Plugin>(manifest: &Manifest, delivery: &Delivery, event: &Published
         keyspace::run_without(P::init)?;
         P::handle_event(delivery.clone())
     };
-    double::without_caller(&manifest.name, event.trace_parent.clone(), || {
-        keyspace::run(manifest.writing(), handler, || ())
-    })
+    double::without_caller(manifest, event.trace_parent.clone(), || keyspace::run(manifest.writing(), handler, || ()))
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::manifest::Manifest;
 use crate::context::Principal;
 use crate::log::Level;
 
@@ -23,14 +24,21 @@ pub struct Line {
 struct Known {
     caller: Option<Principal>,
     mount: Option<String>,
-    /// Name of the plugin that a request is sent to.
-    plugin: Option<String>,
+    /// The plugin that a request is sent to.
+    plugin: Option<Running>,
     request_id: String,
     trace_parent: Option<String>,
     remaining: Duration,
     settings: BTreeMap<String, String>,
     level: Level,
     lines: Vec<Line>,
+}
+
+/// The plugin that runs.
+struct Running {
+    name: String,
+    /// Its settings' defaults as JSON text, by the keys that it declares.
+    settings: BTreeMap<String, Option<String>>,
 }
 
 thread_local! {
@@ -81,7 +89,7 @@ pub fn set_remaining(remaining: Duration) {
     change(|known| known.remaining = remaining);
 }
 
-/// Sets what the operator would write for a setting.
+/// Sets what the operator would write for a setting. A plugin that runs finds only the settings that it declares.
 ///
 /// # Panics
 /// When the value has no JSON form.
@@ -103,30 +111,39 @@ pub fn take_logs() -> Vec<Line> {
 /// Runs something with another caller, and puts the old one back.
 pub(super) fn with_caller<T>(caller: Option<Principal>, run: impl FnOnce() -> T) -> T {
     let before = change(|known| std::mem::replace(&mut known.caller, caller));
-    let outcome = run();
-    set_caller(before);
-    outcome
+    let _restore = Restore(Some(|known: &mut Known| known.caller = before));
+    run()
 }
 
 /// Runs something in the name of a plugin, and puts the old one back.
-pub(super) fn with_plugin<T>(name: &str, run: impl FnOnce() -> T) -> T {
-    let before = change(|known| known.plugin.replace(name.to_owned()));
-    let outcome = run();
-    change(|known| known.plugin = before);
-    outcome
+pub(super) fn with_plugin<T>(manifest: &Manifest, run: impl FnOnce() -> T) -> T {
+    let running = Running { name: manifest.name.clone(), settings: manifest.settings() };
+    let before = change(|known| known.plugin.replace(running));
+    let _restore = Restore(Some(|known: &mut Known| known.plugin = before));
+    run()
 }
 
 /// Runs something that nobody calls, in the name of a plugin and for a trace, and puts everything back.
-pub(super) fn without_caller<T>(name: &str, trace_parent: Option<String>, run: impl FnOnce() -> T) -> T {
+pub(super) fn without_caller<T>(manifest: &Manifest, trace_parent: Option<String>, run: impl FnOnce() -> T) -> T {
     let before = change(|known| std::mem::replace(&mut known.trace_parent, trace_parent));
-    let outcome = with_caller(None, || with_plugin(name, run));
-    change(|known| known.trace_parent = before);
-    outcome
+    let _restore = Restore(Some(|known: &mut Known| known.trace_parent = before));
+    with_caller(None, || with_plugin(manifest, run))
+}
+
+/// Puts something back when it is dropped, so that a handler that panics leaves nothing behind either.
+struct Restore<F: FnOnce(&mut Known)>(Option<F>);
+
+impl<F: FnOnce(&mut Known)> Drop for Restore<F> {
+    fn drop(&mut self) {
+        if let Some(restore) = self.0.take() {
+            change(restore);
+        }
+    }
 }
 
 /// Returns the name of the plugin that runs.
 pub(super) fn plugin() -> Option<String> {
-    change(|known| known.plugin.clone())
+    change(|known| known.plugin.as_ref().map(|plugin| plugin.name.clone()))
 }
 
 /// Returns the caller that was set.
@@ -145,7 +162,7 @@ pub(crate) mod context {
     pub(crate) fn mount() -> String {
         change(|known| match (&known.mount, &known.plugin) {
             (Some(mount), _) => mount.clone(),
-            (None, Some(plugin)) => format!("/{plugin}"),
+            (None, Some(plugin)) => format!("/{}", plugin.name),
             (None, None) => String::new(),
         })
     }
@@ -168,7 +185,13 @@ pub(crate) mod config {
     use super::change;
 
     pub(crate) fn get(key: &str) -> Option<String> {
-        change(|known| known.settings.get(key).cloned())
+        change(|known| {
+            let given = || known.settings.get(key).cloned();
+            match &known.plugin {
+                Some(plugin) => plugin.settings.get(key).and_then(|default| given().or_else(|| default.clone())),
+                None => given(),
+            }
+        })
     }
 }
 

@@ -1,5 +1,7 @@
-//! The plugin's manifest as the host reads it, as far as a test needs it: which route a request takes, who may, and which
-//! events it publishes and handles.
+//! The plugin's manifest as the host reads it, as far as a test needs it: which route a request takes, who may, which
+//! events it publishes and handles, and what its settings are by default.
+
+use std::collections::BTreeMap;
 
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
@@ -25,6 +27,14 @@ pub(super) struct Manifest {
     pub(super) schedules: Vec<Schedule>,
     #[serde(default)]
     grpc: Vec<Service>,
+    #[serde(default)]
+    config: Vec<Setting>,
+}
+
+#[derive(Deserialize)]
+struct Setting {
+    key: String,
+    default: Option<serde_json::Value>,
 }
 
 #[derive(Deserialize)]
@@ -110,6 +120,12 @@ impl Manifest {
     /// Reads the manifest of a plugin.
     pub(super) fn of<P: Plugin>() -> Self {
         serde_json::from_str(P::MANIFEST).expect("the manifest is written by `#[plugin]`, and read here alike")
+    }
+
+    /// Returns the defaults of the settings as JSON text, by the keys that are declared.
+    pub(super) fn settings(&self) -> BTreeMap<String, Option<String>> {
+        let default = |setting: &Setting| setting.default.as_ref().map(ToString::to_string);
+        self.config.iter().map(|setting| (setting.key.clone(), default(setting))).collect()
     }
 
     /// Returns what a call with this access to the state may do.

@@ -8,6 +8,11 @@ use super::{double, keyspace};
 use crate::context::Principal;
 use crate::{Plugin, Problem, Request, Response};
 
+/// Longest message of a problem, in bytes.
+const MESSAGE_BYTES_MAX: usize = 1024;
+/// Longest code of a problem, in bytes.
+const CODE_BYTES_MAX: usize = 64;
+
 /// A request to a plugin, made with [`get`], [`post`] and their like, and sent with [`send`](Self::send).
 #[derive(Clone, Debug)]
 pub struct TestRequest {
@@ -160,7 +165,7 @@ impl TestRequest {
             body: self.body,
         };
         let handler = || {
-            double::with_plugin(&manifest.name, || {
+            double::with_plugin(&manifest, || {
                 keyspace::run_without(P::init)?;
                 P::handle(request.clone())
             })
@@ -169,11 +174,17 @@ impl TestRequest {
     }
 }
 
+/// Answers with a problem within the contract's bounds, as the host does.
 fn problem_response(problem: Problem) -> Response {
-    let problem = problem.report();
-    let body = serde_json::json!({ "status": problem.status, "code": problem.code, "detail": problem.message });
+    let mut problem = problem.report();
+    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+    let valid = (1..=CODE_BYTES_MAX).contains(&problem.code.len()) && problem.code.bytes().all(allowed);
+    let code = if valid { problem.code } else { "plugin_error".to_owned() };
+    let status = if (400..=599).contains(&problem.status) { problem.status } else { 500 };
+    problem.message.truncate(problem.message.floor_char_boundary(MESSAGE_BYTES_MAX));
+    let body = serde_json::json!({ "status": status, "code": code, "detail": problem.message });
     Response {
-        status: problem.status,
+        status,
         headers: vec![("content-type".into(), "application/problem+json".into())],
         body: body.to_string().into_bytes(),
     }

@@ -30,7 +30,5 @@ pub fn run_schedule<P: Plugin>(handler: &str) -> Result<()> {
         keyspace::run_without(P::init)?;
         P::handle_schedule(run)
     };
-    double::without_caller(&manifest.name, None, || {
-        keyspace::run(manifest.writing(), function, || ()).map_err(Into::into)
-    })
+    double::without_caller(&manifest, None, || keyspace::run(manifest.writing(), function, || ()).map_err(Into::into))
 }

@@ -31,6 +31,12 @@ mod arguments {
         tag: Vec<String>,
     }
 
+    #[derive(Deserialize)]
+    struct Lists {
+        #[serde(default)]
+        signed: Vec<i128>,
+    }
+
     #[derive(Deserialize, Serialize)]
     struct Item {
         name: String,
@@ -54,6 +60,11 @@ mod arguments {
     #[get("/number/{value}", public)]
     fn path_number(Path(value): Path<i8>) -> String {
         value.to_string()
+    }
+
+    #[get("/long/{value}", public)]
+    fn path_long(Path(value): Path<u128>, Query(lists): Query<Lists>) -> String {
+        format!("{value} {:?}", lists.signed)
     }
 
     #[get("/color/{value}", public)]
@@ -201,6 +212,12 @@ fn refuses_a_query_that_does_not_fit() {
     check_refusal(&get("/query?text=a&text=b"), 400, "invalid_query", "`text`: given more than once");
     check_refusal(&get("/query?text=a&limit=256"), 400, "invalid_query", "`limit`: number too large");
     check_refusal(&get("/query?text=a&color=blue"), 400, "invalid_query", "unknown variant `blue`");
+}
+
+#[test]
+fn reads_numbers_of_128_bits() {
+    check(&get(&format!("/long/{}?signed={}", u128::MAX, i128::MIN)), &format!("{} [{}]", u128::MAX, i128::MIN));
+    check_refusal(&get("/long/-1"), 400, "invalid_path", "`value`: invalid digit");
 }
 
 #[test]

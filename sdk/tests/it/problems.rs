@@ -8,6 +8,12 @@ use serde_json::{Value, json};
 mod problems {
     use backplane_sdk::prelude::*;
 
+    #[config]
+    #[expect(dead_code, reason = "it is read by its key alone")]
+    struct Settings {
+        broken: Option<bool>,
+    }
+
     #[init]
     fn start() -> Result<()> {
         match config::get::<bool>("broken")? {
@@ -33,6 +39,11 @@ mod problems {
         Ok(number.to_string())
     }
 
+    #[get("/unfit/{status}/{code}", public)]
+    fn unfit(Path((status, code)): Path<(u16, String)>) -> Problem {
+        Problem::new(status, code, "é".repeat(1000))
+    }
+
     #[get("/refused", public)]
     fn refused() -> Problem {
         Problem::forbidden("not today")
@@ -50,6 +61,22 @@ fn tells_the_caller_what_the_handler_says() {
     assert_eq!(problem("/missing"), json!({ "status": 404, "code": "not_found", "detail": "no such thing" }));
     assert_eq!(problem("/coded"), json!({ "status": 409, "code": "order_closed", "detail": "it is closed" }));
     assert_eq!(problem("/refused"), json!({ "status": 403, "code": "forbidden", "detail": "not today" }));
+}
+
+#[test]
+fn answers_within_the_bounds_of_a_host() {
+    #[track_caller]
+    fn check(target: &str, status: u16, code: &str) {
+        assert_eq!(testing::get(target).send::<problems::Plugin>().status(), status);
+        assert_eq!(problem(target), json!({ "status": status, "code": code, "detail": "é".repeat(512) }));
+    }
+    let longest = "a".repeat(64);
+    check("/unfit/418/short_of_tea_2", 418, "short_of_tea_2");
+    check("/unfit/200/fine", 500, "fine");
+    check("/unfit/600/fine", 500, "fine");
+    check("/unfit/404/Not-Found", 404, "plugin_error");
+    check(&format!("/unfit/404/{longest}"), 404, &longest);
+    check(&format!("/unfit/404/{longest}a"), 404, "plugin_error");
 }
 
 #[test]

@@ -77,6 +77,16 @@ mod responses {
         Ok((Status::ACCEPTED, Headers::new().with("etag", "\"1\""), Json(1)))
     }
 
+    #[get("/unnamed", public)]
+    fn unnamed() -> impl IntoResponse {
+        Text("unnamed".into())
+    }
+
+    #[get("/unnamed-inside", public)]
+    fn unnamed_inside() -> Result<(Status, impl IntoResponse)> {
+        Ok((Status::ACCEPTED, Json(1)))
+    }
+
     #[get("/raw", public)]
     fn raw() -> Response {
         Response { status: 299, headers: Vec::new(), body: b"raw".to_vec() }
@@ -105,6 +115,8 @@ fn sets_status_and_content_type() {
     check("/status", 418, Some("text/plain; charset=utf-8"), b"teapot");
     check("/headers", 200, Some("text/csv"), b"x,y");
     check("/both", 202, Some("application/json"), b"1");
+    check("/unnamed", 200, Some("text/plain; charset=utf-8"), b"unnamed");
+    check("/unnamed-inside", 202, Some("application/json"), b"1");
     check("/raw", 299, None, b"raw");
 }
 

@@ -1,6 +1,8 @@
 //! Which handler a request reaches, and who may.
 
-use backplane_sdk::{Plugin, Request, testing};
+use std::panic::catch_unwind;
+
+use backplane_sdk::{Context, Plugin, Principal, Request, testing};
 
 #[backplane_sdk::plugin]
 mod routes {
@@ -37,6 +39,30 @@ mod routes {
     }
 }
 
+#[backplane_sdk::plugin]
+mod named {
+    //! Has handlers with the names that the dispatch uses itself. And its documentation inside.
+
+    #![allow(clippy::panic, reason = "a panic is what a test is about")]
+
+    use backplane_sdk::prelude::*;
+
+    #[get("/request", public)]
+    fn request() -> &'static str {
+        "request"
+    }
+
+    #[get("/call/{id}", public)]
+    fn call(Path(id): Path<String>) -> String {
+        format!("call {id}")
+    }
+
+    #[get("/panic", public)]
+    fn fall() -> &'static str {
+        panic!("fell");
+    }
+}
+
 #[track_caller]
 fn check(method: &str, target: &str, status: u16, body: &str) {
     let response = testing::request(method, target).signed_in("ada", []).send::<routes::Plugin>();
@@ -57,6 +83,27 @@ fn finds_the_handler() {
     check("GET", "/things", 404, "");
     check("GET", "/things/7/x", 404, "");
     check("GET", "/things/", 404, "");
+}
+
+#[test]
+fn calls_a_handler_whatever_its_name() {
+    let get = |target: &str| testing::get(target).send::<named::Plugin>().text().to_owned();
+    assert_eq!((get("/request"), get("/call/7")), ("request".to_owned(), "call 7".to_owned()));
+}
+
+#[test]
+fn is_described_by_documentation_inside_of_the_module() {
+    let description = r#""description":"Has handlers with the names that the dispatch uses itself.""#;
+    assert!(named::Plugin::MANIFEST.contains(description), "{}", named::Plugin::MANIFEST);
+}
+
+#[test]
+fn forgets_the_call_of_a_handler_that_panicked() {
+    testing::set_caller(Principal::new("bob", []));
+    let call = || testing::get("/panic").signed_in("ada", []).send::<named::Plugin>();
+    assert!(catch_unwind(call).is_err());
+    assert_eq!(Context.caller().map(|caller| caller.subject).as_deref(), Some("bob"));
+    assert_eq!(Context.mount(), "");
 }
 
 #[test]

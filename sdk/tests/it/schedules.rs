@@ -31,6 +31,13 @@ mod shop {
         Ok(())
     }
 
+    /// Has the name that the dispatch uses itself.
+    #[every("2d")]
+    fn call(run: Run) -> Result<()> {
+        DAYS.set_json("called", &run.slot_ms)?;
+        Ok(())
+    }
+
     #[every("1d")]
     fn answer(context: Context) -> Result<(), std::fmt::Error> {
         log::info!("{:?} {}", context.caller().map(|caller| caller.subject), context.mount());
@@ -49,6 +56,12 @@ fn commits_what_a_run_did() {
     assert_eq!(testing::published()[0].source, "/plugins/shop");
     let run = backplane_sdk::Run { schedule: 1, slot_ms: 72_000_000 };
     assert_eq!(run.slot(), SystemTime::UNIX_EPOCH + Duration::from_hours(20));
+}
+
+#[test]
+fn runs_a_function_whatever_its_name() {
+    assert!(testing::run_schedule::<shop::Plugin>("call").is_ok());
+    assert_eq!(DAYS.get_json("called"), Ok(Some(0)));
 }
 
 #[test]

@@ -36,13 +36,24 @@ mod settings {
     fn show_one() -> Result<String> {
         Ok(format!("{:?}", config::get::<u8>("limit")?))
     }
+
+    #[get("/undeclared", public)]
+    fn show_undeclared() -> Result<String> {
+        Ok(format!("{:?}", config::get::<u8>("undeclared")?))
+    }
 }
 
 #[test]
 fn takes_defaults_where_nobody_gives_a_value() {
     testing::set_config("greeting", "Hi");
     assert_eq!(testing::get("/").send::<settings::Plugin>().text(), r#"Hi 5 -1.5 ["a", "b"] None"#);
-    assert_eq!(testing::get("/one").send::<settings::Plugin>().text(), "None");
+    assert_eq!(testing::get("/one").send::<settings::Plugin>().text(), "Some(5)");
+}
+
+#[test]
+fn has_nothing_under_a_key_that_is_not_declared() {
+    testing::set_config("undeclared", 1);
+    assert_eq!(testing::get("/undeclared").send::<settings::Plugin>().text(), "None");
 }
 
 #[test]
