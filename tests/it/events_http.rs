@@ -170,12 +170,23 @@ fn an_idempotency_key_publishes_once_and_repeats_the_answer() {
     let batch = r#"[{"topic":"a"},{"topic":"a"}]"#;
     let first = check_accepted(&send("/api/events", &key, batch));
     assert_eq!(check_accepted(&send("/api/events", &key, batch)), first);
+    // Attributes are the same in whatever order they come.
+    let mut event = [
+        ("idempotency-key", "k-3"),
+        ("ce-specversion", "1.0"),
+        ("ce-id", "x"),
+        ("ce-source", "/shop"),
+        ("ce-type", "a"),
+    ];
+    let first = check_accepted(&send("/api/events/a", &event, "1"));
+    event.reverse();
+    assert_eq!(check_accepted(&send("/api/events/a", &event, "1")), first);
     // What was refused is not kept.
     send("/api/events/a", &[("idempotency-key", "k-2")], "{").check_problem(422, "invalid_event");
     check_accepted(&send("/api/events/a", &[("idempotency-key", "k-2")], "2"));
     send("/api/events/a", &[("idempotency-key", "a b")], "1").check_problem(400, "invalid_request");
     // Another caller's key is another key.
-    assert_eq!(server.events("").len(), 4);
+    assert_eq!(server.events("").len(), 5);
     let answers: Vec<_> = std::thread::scope(|scope| {
         let threads: Vec<_> =
             (0..8).map(|_| scope.spawn(|| send("/api/events/c", &[("idempotency-key", "c")], "1"))).collect();

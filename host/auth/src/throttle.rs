@@ -157,6 +157,12 @@ impl Attempt<'_> {
         lock(&self.failures).count = 0;
         self.throttle.known.insert(self.pair, Instant::now());
     }
+
+    /// The password was not compared, and that is not the fault of who sent it: it counts as no failure.
+    pub fn not_checked(self) {
+        let mut failures = lock(&self.failures);
+        failures.count = failures.count.saturating_sub(1);
+    }
 }
 
 impl Failures {

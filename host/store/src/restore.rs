@@ -66,6 +66,15 @@ pub enum RestoreError {
         /// The database.
         path: PathBuf,
     },
+    /// The file to restore has a log beside it, in which a part of it stands.
+    #[error(
+        "{} is no backup, but a database with a log beside it: make a backup of it with `backplane backup`, and restore \
+         that", .path.display()
+    )]
+    HasLog {
+        /// The file to restore.
+        path: PathBuf,
+    },
     /// The backup cannot be read.
     #[error("failed to read the backup {}", .path.display())]
     Read {
@@ -97,11 +106,24 @@ pub fn restore(backup: &Path, database: &Path, existing: Existing) -> Result<(),
     if existing == Existing::Keep && database.symlink_metadata().is_ok() {
         return Err(RestoreError::Exists { path: database.to_owned() });
     }
+    require_no_log(backup)?;
     let copy = copy(backup, database)?;
     check_copy(&copy, backup)?;
     let in_use = close_others_out(database)?;
     swap(copy, database).map_err(|source| RestoreError::Write { path: folder_of(database), source })?;
     drop(in_use);
+    Ok(())
+}
+
+/// Refuses a file of which a part stands in another one: a copy of it alone would be whole, and older.
+fn require_no_log(backup: &Path) -> Result<(), RestoreError> {
+    for log in ["-wal", "-journal"] {
+        let mut name = OsString::from(backup);
+        name.push(log);
+        if Path::new(&name).metadata().is_ok_and(|log| log.len() > 0) {
+            return Err(RestoreError::HasLog { path: backup.to_owned() });
+        }
+    }
     Ok(())
 }
 

@@ -76,6 +76,20 @@ async fn a_success_forgets_the_failures() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_attempt_whose_password_was_not_compared_is_no_failure() {
+    let throttle = throttle();
+    for _ in 0..FREE_FAILURES - 1 {
+        assert_eq!(fail(&throttle, "ada", HOME), None);
+    }
+    for _ in 0..20 {
+        throttle.admit("ada", HOME).expect("admitted").not_checked();
+        advance(Duration::from_secs(60)).await;
+    }
+    assert_eq!(fail(&throttle, "ada", HOME), None);
+    assert_eq!(fail(&throttle, "ada", HOME), Some(2));
+}
+
+#[tokio::test(start_paused = true)]
 async fn strangers_cannot_keep_the_owner_out() {
     let throttle = throttle();
     throttle.admit("ada", HOME).expect("admitted").succeeded();

@@ -1,6 +1,8 @@
 //! Events whose data is the body, with attributes in headers where there are any (CloudEvents 1.0, HTTP binding,
 //! section 3.1).
 
+use std::borrow::Cow;
+
 use backplane_events::EventKey;
 use http::{HeaderMap, header::CONTENT_TYPE};
 use percent_encoding::percent_decode;
@@ -32,8 +34,11 @@ pub fn read_binary(headers: &HeaderMap, body: Vec<u8>) -> Result<Incoming, ReadE
         if name == "datacontenttype" {
             return Err(ReadEventError::invalid("`datacontenttype` is the header `content-type` here"));
         }
-        // A value is percent-encoded UTF-8 (HTTP binding, section 3.1.3.2).
-        let decoded = percent_decode(value.as_bytes()).decode_utf8();
+        // A value may be a quoted string, and is percent-encoded UTF-8 (HTTP binding, section 3.1.3.2).
+        let value = unquoted(value.as_bytes());
+        let value = value
+            .ok_or_else(|| ReadEventError::invalid(format!("the header `ce-{name}` has a quote without its pair")))?;
+        let decoded = percent_decode(&value).decode_utf8();
         let decoded =
             decoded.map_err(|_invalid| ReadEventError::invalid(format!("the header `ce-{name}` is not text")));
         attributes.set(name, decoded?.into_owned())?;
@@ -52,6 +57,26 @@ pub fn read_plain(headers: &HeaderMap, key: Option<&str>, body: Vec<u8>) -> Resu
     check_content(&content_type, &body)?;
     let (id, source, topic, time, trace_parent) = (None, None, None, None, None);
     Ok(Incoming { id, source, topic, key, time, content_type, payload: body, trace_parent })
+}
+
+/// Returns what a value says that may be a quoted string (RFC 9110, section 5.6.4); `None` where it does not end.
+fn unquoted(value: &[u8]) -> Option<Cow<'_, [u8]>> {
+    let Some(mut rest) = value.strip_prefix(b"\"") else { return Some(Cow::Borrowed(value)) };
+    let mut text = Vec::with_capacity(rest.len());
+    loop {
+        match rest {
+            [b'"'] => return Some(Cow::Owned(text)),
+            [b'\\', byte, after @ ..] => {
+                text.push(*byte);
+                rest = after;
+            }
+            [] | [b'"' | b'\\', ..] => return None,
+            [byte, after @ ..] => {
+                text.push(*byte);
+                rest = after;
+            }
+        }
+    }
 }
 
 fn content_type(headers: &HeaderMap) -> Result<String, ReadEventError> {
@@ -109,6 +134,18 @@ mod tests {
         assert_eq!((event.content_type.as_str(), event.payload.as_slice()), ("application/json", b"{}".as_slice()));
         assert_eq!(event.trace_parent.as_deref(), Some(trace_parent));
         assert_eq!(read(&[], "\u{1}").map(|event| event.content_type).as_deref(), Ok(OCTETS));
+    }
+
+    #[test]
+    fn a_value_may_be_a_quoted_string() {
+        for (value, key) in [(r#""Z%C3%BCrich 1""#, "Zürich 1"), (r#""a\"b\\c""#, "a\"b\\c"), (r#"a"b"#, "a\"b")] {
+            let event = read(&[("ce-partitionkey", value)], "").expect(value);
+            assert_eq!(event.key.as_ref().map(EventKey::as_str), Some(key), "{value}");
+        }
+        for value in [r#"""#, r#""a"#, r#""a\""#, r#""a"b"#, r#""a"b""#] {
+            let error = read(&[("ce-partitionkey", value)], "").expect_err(value);
+            assert!(error.contains("a quote without its pair"), "{error}");
+        }
     }
 
     #[test]

@@ -154,10 +154,13 @@ fn require_distinct(events: &[Publish]) -> ApiResult<()> {
 async fn find_record(publishing: &Publishing<'_>) -> ApiResult<Option<ReplyRecord>> {
     let Publishing { caller, route, parts, body } = publishing;
     let Some(key) = idempotency::find_key(&parts.headers)? else { return Ok(None) };
-    // In binary mode the headers are a part of the event.
+    // In binary mode the headers are a part of the event, in whatever order they come (RFC 9110, section 5.3).
+    let attributes = parts.headers.iter().filter(|(name, _)| name.as_str().starts_with("ce-"));
+    let mut attributes: Vec<_> = attributes.map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+    attributes.sort_by_key(|(name, _)| *name);
     let mut whole = Vec::new();
-    for (name, value) in parts.headers.iter().filter(|(name, _)| name.as_str().starts_with("ce-")) {
-        whole.extend([name.as_str().as_bytes(), b":", value.as_bytes(), b"\n"].concat());
+    for (name, value) in attributes {
+        whole.extend([name.as_bytes(), b":", value, b"\n"].concat());
     }
     whole.push(b'\n');
     whole.extend_from_slice(body);

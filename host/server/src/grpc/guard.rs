@@ -75,11 +75,16 @@ async fn admit(
         .zip(method.action)
         .map(|(caller, action)| Attempt::named(action, Arc::clone(caller), Origin::of(request.extensions())));
     let access = method.who.access();
-    challenge::require(&access, caller.map(Arc::as_ref))?;
     // Who watches the server is never held off.
-    if let Some(limit) = app.rate_limits.server.as_ref().filter(|_| method.who != Who::Anybody) {
-        limit.admit(caller.map(Arc::as_ref), address_of(request.extensions()))?;
+    let limit = app.rate_limits.server.as_ref().filter(|_| method.who != Who::Anybody);
+    let address = address_of(request.extensions());
+    let is_in_time = limit.map_or(Ok(()), |limit| limit.admit(caller.map(Arc::as_ref), address));
+    if is_in_time.is_err() {
+        // What comes too often must not fill the trail, whatever it is refused for.
+        noted.attempt = None;
     }
+    challenge::require(&access, caller.map(Arc::as_ref))?;
+    is_in_time?;
     let mut request = request.map(Body::new);
     let known = caller.filter(|_| method.who != Who::Anybody);
     let second_look = known.map(|known| SecondLook::new(app, request.headers(), access, known));

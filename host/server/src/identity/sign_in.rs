@@ -83,9 +83,22 @@ impl Identity {
         let Credentials { name, password, scopes } = credentials;
         let attempt = self.throttle.admit(&name, origin.address).map_err(|delayed| too_many_attempts(&delayed))?;
         let found = self.reading.read(move |connection| users::find_by_name(connection, &name)).await;
-        let user = found.map_err(store_failed)?;
+        let user = match found {
+            Ok(user) => user,
+            Err(error) => {
+                attempt.not_checked();
+                return Err(store_failed(error));
+            }
+        };
         let enabled = user.as_ref().filter(|user| user.disabled_at_ms.is_none());
-        let Some((user, sign_in)) = self.check_password(&password, enabled, scopes).await? else {
+        let checked = match self.check_password(&password, enabled, scopes).await {
+            Ok(checked) => checked,
+            Err(error) => {
+                attempt.not_checked();
+                return Err(error);
+            }
+        };
+        let Some((user, sign_in)) = checked else {
             self.note_failure(user.as_ref(), origin).await;
             return Err(challenge::invalid_credentials());
         };
@@ -148,9 +161,17 @@ impl Identity {
         origin: &Origin,
     ) -> ApiResult<()> {
         let attempt = self.throttle.admit(&user.name, origin.address).map_err(|delayed| too_many_attempts(&delayed))?;
-        self.check_password(password, Some(user), None).await?.ok_or_else(challenge::invalid_credentials)?;
-        attempt.succeeded();
-        Ok(())
+        match self.check_password(password, Some(user), None).await {
+            Ok(Some(_)) => {
+                attempt.succeeded();
+                Ok(())
+            }
+            Ok(None) => Err(challenge::invalid_credentials()),
+            Err(error) => {
+                attempt.not_checked();
+                Err(error)
+            }
+        }
     }
 
     /// Hashes a password as today, if it may still be chosen and somebody has time for it.

@@ -70,14 +70,15 @@ async fn answer(
     // What anybody may do keeps its own entries: a sign-in is about another than who calls.
     let known = caller.as_ref().filter(|_| *access != Access::Public);
     let attempt = known.and_then(|caller| Attempt::of(&request, caller));
+    // Who watches the server is never held off.
+    let limit = app.rate_limits.server.as_ref().filter(|_| request.uri().path().starts_with("/api/"));
+    let is_in_time = limit.map_or(Ok(()), |limit| limit.admit(caller.as_deref(), address_of(request.extensions())));
     if let Err(refusal) = challenge::require(access, caller.as_deref()) {
-        note_refusal(app, attempt.as_ref(), &refusal).await;
+        // What comes too often must not fill the trail, whatever it is refused for.
+        note_refusal(app, attempt.as_ref().filter(|_| is_in_time.is_ok()), &refusal).await;
         return Err(refusal);
     }
-    // Not in the trail: what comes too often must not fill it. And who watches the server is never held off.
-    if let Some(limit) = app.rate_limits.server.as_ref().filter(|_| request.uri().path().starts_with("/api/")) {
-        limit.admit(caller.as_deref(), address_of(request.extensions()))?;
-    }
+    is_in_time?;
     let second_look = known.map(|known| SecondLook::new(app, request.headers(), access.clone(), known));
     let refused = second_look.map(|look| look.take_at_the_end_of(request.body_mut()));
     if let Some(caller) = caller {

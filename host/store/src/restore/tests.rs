@@ -243,6 +243,21 @@ fn a_damaged_backup_changes_nothing() -> TestResult {
 }
 
 #[test]
+fn a_database_with_a_log_beside_it_is_no_backup() -> TestResult {
+    let Folders { _root, database, backup } = folders()?;
+    open(&database, "live")?;
+    crash_after(&backup, "last")?;
+    let refused = restore(&backup, &database, Existing::Replace).err().ok_or("it was restored without its log")?;
+    assert!(matches!(refused, RestoreError::HasLog { .. }), "{refused}");
+    assert_eq!(state(&database)?.1, ["live"]);
+    // Once it is folded into the database, that is whole.
+    drop(open(&backup, "folded")?);
+    restore(&backup, &database, Existing::Replace)?;
+    assert_eq!(state(&database)?.1, ["folded", "last"]);
+    Ok(())
+}
+
+#[test]
 fn the_backup_of_a_newer_program_changes_nothing() -> TestResult {
     let newer = |backup: &Path| {
         let mut connection = establish(backup, Duration::ZERO)?;

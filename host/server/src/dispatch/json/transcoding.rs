@@ -200,6 +200,8 @@ mod tests {
         check(r#" {"nameOf":"a","count":"7"} "#, r#"{"nameOf":"a","count":"7"}"#);
         check(r#"{"payload":"_-8","color":"COLOR_RED"}"#, r#"{"payload":"/+8=","color":"COLOR_RED"}"#);
         check(r#"{"color":1,"ratio":"NaN"}"#, r#"{"color":"COLOR_RED","ratio":"NaN"}"#);
+        // The nearest number to what is written, whatever its digits.
+        check(r#"{"ratio":31.245270191439438}"#, r#"{"ratio":31.245270191439438}"#);
         check(r#"{"at":"2026-01-02T03:04:05.100Z"}"#, r#"{"at":"2026-01-02T03:04:05.100Z"}"#);
         check(r#"{"parts":{"a":1},"children":[{},{"count":1}]}"#, r#"{"children":[{},{"count":"1"}],"parts":{"a":1}}"#);
         check(r#"{"name_of":null,"children":null}"#, "{}");
