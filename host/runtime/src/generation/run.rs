@@ -1,6 +1,11 @@
 //! One run of the handler: an instance is taken, entered once, and put away.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::{
+    future::poll_fn,
+    pin::pin,
+    sync::{Arc, atomic::Ordering},
+    task::Poll,
+};
 
 use tokio::time::Instant;
 
@@ -11,9 +16,7 @@ use crate::{
     context::CallContext,
     instance::{Instance, InstantiateError},
     invoke::InvokeError,
-    lane::{OnAbandon, Steered},
     manifest::{InstanceMode, Transaction as Mode},
-    meter::{Budget, Metered},
     transaction::Scope,
 };
 
@@ -133,17 +136,18 @@ impl Generation {
         drop(admission);
     }
 
-    /// Makes an instance for a call to come. The guest may compute at its start, in the name of nobody's call: it has
-    /// the time of an `init`, and no more of the processor than a call.
-    pub(super) async fn make_ready(self: &Arc<Self>) {
-        let (this, start) = (Arc::clone(self), self.start_context(String::new()));
-        let budget = Budget { deadline: start.deadline, cpu: self.blueprint.limits.cpu };
-        let made = async move { this.blueprint.instantiate(&this.host, start).await };
-        let slow = self.host.slow_lane.handle().clone();
-        match Steered::new(Metered::new(made, budget), slow, OnAbandon::Cancel).await.result {
-            Ok(Ok(instance)) => self.put(Box::new(instance)),
-            Ok(Err(error)) => tracing::debug!(plugin = %self.manifest.name, ?error, "no instance made ready"),
-            Err(ended) => tracing::debug!(plugin = %self.manifest.name, ?ended, "no instance made ready"),
+    /// Makes an instance for a call to come, where that is done at once.
+    ///
+    /// The guest may compute at its start, and here nobody's call pays for that. What is not done by the first tick of
+    /// the clock is given up: the next call makes its own instance, within its own time.
+    pub(super) async fn make_ready(&self) {
+        let mut making = pin!(self.blueprint.instantiate(&self.host, self.start_context(String::new())));
+        match poll_fn(|context| Poll::Ready(making.as_mut().poll(context))).await {
+            Poll::Ready(Ok(instance)) => self.put(Box::new(instance)),
+            Poll::Ready(Err(error)) => {
+                tracing::debug!(plugin = %self.manifest.name, ?error, "no instance made ready");
+            }
+            Poll::Pending => tracing::debug!(plugin = %self.manifest.name, "no instance made ready: it takes long"),
         }
     }
 
