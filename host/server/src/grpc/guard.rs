@@ -78,13 +78,15 @@ async fn admit(
     // Who watches the server is never held off.
     let limit = app.rate_limits.server.as_ref().filter(|_| method.who != Who::Anybody);
     let address = address_of(request.extensions());
-    let is_in_time = limit.map_or(Ok(()), |limit| limit.admit(caller.map(Arc::as_ref), address));
+    let admit = || limit.map_or(Ok(()), |limit| limit.admit(caller.map(Arc::as_ref), address));
+    let allowed = challenge::require(&access, caller.map(Arc::as_ref));
+    // A stranger is refused before it counts, and leaves no entry.
+    let is_in_time = if allowed.is_ok() || noted.attempt.is_some() { admit() } else { Ok(()) };
     if is_in_time.is_err() {
         // What comes too often must not fill the trail, whatever it is refused for.
         noted.attempt = None;
     }
-    challenge::require(&access, caller.map(Arc::as_ref))?;
-    is_in_time?;
+    allowed.and(is_in_time)?;
     let mut request = request.map(Body::new);
     let known = caller.filter(|_| method.who != Who::Anybody);
     let second_look = known.map(|known| SecondLook::new(app, request.headers(), access, known));

@@ -8,6 +8,8 @@
 //!
 //! What has no length from the start is not counted: streams are made as they are taken, and bounded where they are made.
 //! That they are taken shows all the same that their connection is alive.
+//!
+//! An answer to `HEAD` over HTTP/2 is left without its body here, so that it counts for nothing.
 
 use std::{
     pin::Pin,

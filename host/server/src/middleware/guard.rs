@@ -72,13 +72,14 @@ async fn answer(
     let attempt = known.and_then(|caller| Attempt::of(&request, caller));
     // Who watches the server is never held off.
     let limit = app.rate_limits.server.as_ref().filter(|_| request.uri().path().starts_with("/api/"));
-    let is_in_time = limit.map_or(Ok(()), |limit| limit.admit(caller.as_deref(), address_of(request.extensions())));
+    let address = address_of(request.extensions());
+    let admit = || limit.map_or(Ok(()), |limit| limit.admit(caller.as_deref(), address));
     if let Err(refusal) = challenge::require(access, caller.as_deref()) {
-        // What comes too often must not fill the trail, whatever it is refused for.
-        note_refusal(app, attempt.as_ref().filter(|_| is_in_time.is_ok()), &refusal).await;
+        // What comes too often must not fill the trail, whatever it is refused for. A stranger leaves no entry.
+        note_refusal(app, attempt.as_ref().filter(|_| admit().is_ok()), &refusal).await;
         return Err(refusal);
     }
-    is_in_time?;
+    admit()?;
     let second_look = known.map(|known| SecondLook::new(app, request.headers(), access.clone(), known));
     let refused = second_look.map(|look| look.take_at_the_end_of(request.body_mut()));
     if let Some(caller) = caller {
